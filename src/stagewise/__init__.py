@@ -1,0 +1,1 @@
+"""Declarative deep-learning pipelines: DVC stages, Hydra configs, PyTorch Lightning modules."""

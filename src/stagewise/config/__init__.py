@@ -1,0 +1,1 @@
+"""One config authority: compose, validate and resolve what every stage gets."""

@@ -1,0 +1,162 @@
+"""What enters a stage beside its config: its code and its libraries.
+
+The code of a stage is the static import closure of its script inside the project, plus the module of
+every ``_target_`` in its config. Each file is digested as a syntax tree without comments, docstrings and
+formatting, so that only a change of meaning changes the key. Templates and other data files of a package
+belong to every module of that package.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stagewise.config.targets import find_targets
+from stagewise.errors import ConfigError
+
+DIGEST_LENGTH = 16
+"""Hexadecimal characters kept of each SHA-256 (64 bits: enough to see a change, short enough to read)."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A Python file reduced to what its meaning is and what it imports."""
+
+    digest: str
+    """Empty where the file holds nothing but comments and docstrings."""
+    imports: tuple[str, ...]
+    """Absolute dotted names, each possibly ending in an attribute."""
+
+
+def code_and_libraries(stage: str, config: dict[str, Any], root: Path) -> dict[str, dict[str, str]]:
+    """Return what enters a stage beside its ``config``: ``{"code": {file: digest}, "libraries": {name: version}}``."""
+    entries = [root / "stages" / f"{stage}.py"]
+    entries += [file for _, target in find_targets(config) for file in module_files(str(target), root)]
+    closure = import_closure(entries, root)
+    return {"code": code_digests(closure, root), "libraries": library_versions(closure, root)}
+
+
+def code_digests(closure: Iterable[Path], root: Path) -> dict[str, str]:
+    """Return ``{path relative to root: digest}`` of modules and of the data files beside them, sorted by path.
+
+    Modules that hold nothing but comments and docstrings are left out.
+    """
+    modules = set(closure)
+    data = {extra for file in modules for extra in _data_files(file.parent)}
+    digests = {file: _module(file, root).digest for file in modules} | {file: _hash(file.read_bytes()) for file in data}
+    return {file.relative_to(root).as_posix(): digests[file] for file in sorted(digests) if digests[file]}
+
+
+def library_versions(closure: Iterable[Path], root: Path) -> dict[str, str]:
+    """Return the versions of the installed distributions that ``closure`` imports, and Python's (major.minor)."""
+    names = {name.partition(".")[0] for file in closure for name in _module(file, root).imports}
+    owners = {owner for name in names - sys.stdlib_module_names for owner in _distributions().get(name, ())}
+    versions = {owner: importlib.metadata.version(owner) for owner in sorted(owners - {"stagewise"})}
+    return {"python": f"{sys.version_info.major}.{sys.version_info.minor}", **versions}
+
+
+def import_closure(entries: Iterable[Path], root: Path) -> set[Path]:
+    """Return ``entries`` and every project file they import, directly or not.
+
+    An imported module stands for its file and the ``__init__.py`` of each of its parents.
+
+    Raises:
+        ConfigError: a file is not valid Python.
+    """
+    seen: set[Path] = set()
+    todo = list(entries)
+    while todo:
+        file = todo.pop()
+        if file not in seen:
+            seen.add(file)
+            todo.extend(other for name in _module(file, root).imports for other in module_files(name, root))
+    return seen
+
+
+def module_files(name: str, root: Path) -> list[Path]:
+    """Return the project files under ``src/`` that importing ``name`` executes: none for a library.
+
+    ``name`` may end in an attribute: the longest prefix that is a module counts.
+    """
+    files: list[Path] = []
+    place = root / "src"
+    for part in name.split("."):
+        place = place / part
+        candidates = (place / "__init__.py", place.with_name(f"{part}.py"))
+        files.extend(file for file in candidates if file.is_file())
+        if not place.is_dir():
+            break
+    return files
+
+
+def _module(file: Path, root: Path) -> Module:
+    stat = file.stat()
+    return _read_module(file, root, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _read_module(file: Path, root: Path, _modified: int, _size: int) -> Module:
+    """Parse a file once per version of it."""
+    try:
+        tree = ast.parse(file.read_bytes(), filename=str(file))
+    except SyntaxError as error:
+        place = f"{file.relative_to(root)}:{error.lineno}"
+        raise ConfigError("a module is not valid Python", where=place, why=error.msg) from error
+    package = file.parent.relative_to(root / "src").parts if file.is_relative_to(root / "src") else ()
+    imports = tuple(_imports(tree, package))
+    return Module(_digest_tree(tree), imports)
+
+
+def _digest_tree(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [item for item in body if not _is_text(item)]  # type: ignore[attr-defined]
+    return _hash(ast.dump(tree, annotate_fields=False).encode()) if tree.body else ""
+
+
+def _is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a bare string: a docstring of a module, class, function or attribute."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _imports(tree: ast.AST, package: tuple[str, ...]) -> Iterator[str]:
+    for node in _runtime_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk a syntax tree, leaving out what only a type checker sees."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+            for other in child.orelse:
+                yield from _runtime_nodes(other)
+        else:
+            yield from _runtime_nodes(child)
+
+
+def _data_files(folder: Path) -> Iterator[Path]:
+    if (folder / "__init__.py").is_file():
+        for file in folder.iterdir():
+            if file.is_file() and file.suffix not in {".py", ".pyc", ".typed"}:
+                yield file
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
+
+
+@cache
+def _distributions() -> dict[str, tuple[str, ...]]:
+    return {name: tuple(sorted(set(owners))) for name, owners in importlib.metadata.packages_distributions().items()}

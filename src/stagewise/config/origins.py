@@ -1,0 +1,61 @@
+"""Where a config value was written, so that an error can name the file and line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+Key = tuple[str | int, ...]
+
+
+class Origins:
+    """Finds the file and line of a config key: an override, params.yaml, or the chosen file under conf/."""
+
+    def __init__(self, root: Path, choices: dict[str, str], overrides: Sequence[str] = ()) -> None:
+        """Remember which file was ``choices`` for each group, and the overrides of the command line."""
+        self._root = root
+        self._choices = choices
+        self._overrides = overrides
+
+    def find(self, key: Key) -> str:
+        """Return ``file:line`` of the key, or of its nearest parent that was written down."""
+        dotted = ".".join(str(part) for part in key)
+        for override in self._overrides:
+            name = override.lstrip("+~").partition("=")[0]
+            if dotted == name or dotted.startswith(f"{name}."):
+                return f"command line ({override})"
+        group = str(key[0])
+        places = [(Path("params.yaml"), key), (Path("conf/config.yaml"), key)]
+        if group in self._choices:
+            places.insert(1, (Path("conf") / group / f"{self._choices[group]}.yaml", key[1:]))
+        found = [(self._depth_and_line(file, path), file) for file, path in places]
+        written = [(depth, -rank, file, line) for rank, ((depth, line), file) in enumerate(found) if line]
+        if not written:
+            return "params.yaml"
+        _, _, file, line = max(written, key=lambda item: item[:2])
+        return f"{file.as_posix()}:{line}"
+
+    def _depth_and_line(self, file: Path, key: Key) -> tuple[int, int]:
+        """Return how many parts of the key the file spells out, and the line of the last of them."""
+        path = self._root / file
+        if not path.is_file():
+            return 0, 0
+        prefix = 0 if file.name in {"params.yaml", "config.yaml"} else 1
+        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        line, depth = (1 if prefix else 0), prefix
+        for part in key:
+            node, mark = _child(node, part)
+            if mark is None:
+                break
+            line, depth = mark.line + 1, depth + 1
+        return depth, line
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Mark | None]:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == str(part):
+                return value, name.start_mark
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part].start_mark
+    return None, None

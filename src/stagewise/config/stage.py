@@ -1,0 +1,220 @@
+"""The frame of a running stage: its settings, its lock, its staging folders, its life and death.
+
+A stage gets nothing but ``build/<stage>.yaml``. It writes each output into a staging folder that is renamed
+into place at the end, so that an output is either whole or absent. It dies with its parent, so that no
+orphan keeps writing after ``dvc repro`` was killed.
+"""
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from stagewise.config.keys import code_and_libraries
+from stagewise.errors import StageError, StagewiseError
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+USER_ERROR = 2
+"""Exit code after a mistake of the user."""
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+class StageRun:
+    """One run of a stage, given to the body of the stage script."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        """Read ``build/<name>.yaml`` of the project at ``root``."""
+        self.name = name
+        self.root = root
+        self.work = root / ".stagewise"
+        """Folder for what outlives a run but is no output: partial downloads, logs, checkpoints."""
+        self._file = root / "build" / f"{name}.yaml"
+        self._entry = _read_entry(self._file, name)
+
+    def settings(self, kind: type[Settings]) -> Settings:
+        """Return the stage's config as a typed object.
+
+        Raises:
+            StageError: the file does not hold what the stage expects.
+        """
+        try:
+            return kind.model_validate(self._entry["config"])
+        except (KeyError, ValidationError) as error:
+            raise StageError(
+                f"build/{self.name}.yaml does not fit the stage", why=str(error), fix="dvc repro --force configure"
+            ) from error
+
+    @property
+    def mirror(self) -> Path | None:
+        """The folder named by STAGEWISE_MIRROR: where files come from, never what they are."""
+        value = os.environ.get("STAGEWISE_MIRROR")
+        return Path(value) if value else None
+
+    def stage_keys(self) -> dict[str, str]:
+        """Return the SHA-256 of every ``build/<stage>.yaml``: all that entered each stage beside its data."""
+        files = sorted((self.root / "build").glob("*.yaml"))
+        return {file.stem: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    @contextmanager
+    def outputs(self, *names: str) -> Iterator[list[Path]]:
+        """Yield an empty staging folder per output; rename all of them into place when the body succeeds.
+
+        Only the first process of a distributed run keeps what it wrote.
+        """
+        staging = self.work / "staging" / (self.name if is_first_process() else f"{self.name}-{os.getpid()}")
+        shutil.rmtree(staging, ignore_errors=True)
+        folders = [staging / str(number) for number in range(len(names))]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        try:
+            yield folders
+            self._check_unmoved()
+            if is_first_process():
+                for folder, name in zip(folders, names, strict=True):
+                    _put_in_place(folder, self.root / name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def check_current(self) -> None:
+        """Refuse to run with code or libraries other than those that the key names.
+
+        Raises:
+            StageError: a file of the stage's code or a library differs from build/<stage>.yaml.
+        """
+        changed = self._differences()
+        if changed:
+            raise StageError(
+                f"the stage is not what build/{self.name}.yaml says it is",
+                details=changed[:5],
+                fix="make repro (it configures again when code or libraries changed)",
+            )
+
+    def _check_unmoved(self) -> None:
+        changed = self._differences()
+        if _read_entry(self._file, self.name) != self._entry:
+            changed.insert(0, f"build/{self.name}.yaml was rewritten")
+        if changed:
+            raise StageError(
+                f"the stage {self.name} was edited while it ran; its outputs are thrown away",
+                details=changed[:5],
+                why="a result must belong to one version of its config and code",
+                fix="dvc repro",
+            )
+
+    def _differences(self) -> list[str]:
+        current = code_and_libraries(self.name, self._entry["config"], self.root)
+        changed = _compare(self._entry.get("code", {}), current["code"], "is now")
+        return changed + _compare(self._entry.get("libraries", {}), current["libraries"], "is installed as")
+
+
+def is_first_process() -> bool:
+    """Whether this process is rank 0 of a distributed run, or not distributed at all."""
+    return all(os.environ.get(name, "0") == "0" for name in ("LOCAL_RANK", "RANK"))
+
+
+def run_stage(name: str, body: Callable[[StageRun], None]) -> NoReturn:
+    """Run a stage script's body and exit: 0, 2 after a mistake of the user, 1 after a fault of ours.
+
+    The command line may hold Hydra overrides (``python stages/train.py model=mlp trainer.max_epochs=1``); they are
+    composed like params.yaml and written to build/ first. Under DVC the configure stage has done that.
+    """
+    die_with_parent()
+    root = Path.cwd()
+    try:
+        if is_first_process() and (sys.argv[1:] or "DVC_STAGE" not in os.environ):
+            _configure(sys.argv[1:])
+        with stage_lock(root, name):
+            run = StageRun(name, root)
+            run.check_current()
+            body(run)
+    except StagewiseError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; nothing was recorded", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+    sys.exit(0)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies (Linux; elsewhere it does nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+@contextmanager
+def stage_lock(root: Path, name: str) -> Iterator[None]:
+    """Hold the stage for this process.
+
+    Raises:
+        StageError: another process runs the stage in this workspace.
+    """
+    if not is_first_process():
+        yield
+        return
+    path = root / ".stagewise" / "locks" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise StageError(
+                f"the stage {name} already runs in this folder",
+                where=f"process {file.read().strip() or 'unknown'}",
+                fix="wait for it to end, or stop it",
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _configure(overrides: list[str]) -> None:
+    """Compose in a process of its own: what composes a config is no part of what a stage computes with."""
+    done = subprocess.run([sys.executable, "-m", "stagewise", "configure", *overrides], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def _read_entry(path: Path, name: str) -> dict[str, Any]:
+    try:
+        entry = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise StageError(
+            f"build/{name}.yaml cannot be read", why=str(error), fix="dvc repro --force configure"
+        ) from error
+    if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
+        raise StageError(f"build/{name}.yaml holds no config", fix="dvc repro --force configure")
+    return entry
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
+    folder.replace(target)
+
+
+def _compare(recorded: dict[str, str], current: dict[str, str], word: str) -> list[str]:
+    names = sorted(recorded.keys() | current.keys())
+    return [
+        f"{name} {word} {current.get(name, 'absent')} (recorded: {recorded.get(name, 'absent')})"
+        for name in names
+        if recorded.get(name) != current.get(name)
+    ]

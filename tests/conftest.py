@@ -1,0 +1,31 @@
+"""Fixtures that several parts of the test suite share."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of this project's config and stages, with its sources linked."""
+    root = tmp_path / "project"
+    root.mkdir()
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, root / name)
+    for name in ("conf", "stages"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "src").symlink_to(ROOT / "src")
+    return root
+
+
+@pytest.fixture
+def mirror() -> Path:
+    """The folder of published data sets; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("STAGEWISE_MIRROR", ROOT.parent / "shared" / "data"))
+    if not (folder / "mnist").is_dir():
+        pytest.skip("no mirror of the data sets (STAGEWISE_MIRROR)")
+    return folder

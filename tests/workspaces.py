@@ -1,0 +1,42 @@
+"""Temporary copies of the project, in which tests run the real commands."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def workspace(root: Path) -> Path:
+    """Copy the project's files as git sees them into ``root``, as a git repository of its own with an empty cache."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    call(root, "git", "init", "--quiet")
+    call(root, "git", "add", "--all")
+    call(root, "git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "-m", "start")
+    return root
+
+
+def call(root: Path, *command: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a workspace with this Python first on the PATH, and check its exit code."""
+    variables = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(root / "src"),
+        "DVC_SITE_CACHE_DIR": str(root.parent / f"{root.name}-site"),
+        **environment,
+    }
+    done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == code, f"{command} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
