@@ -1,0 +1,1 @@
+"""Bringing raw files into data/raw/: mirrors, downloads, package resources, local folders, archives."""
