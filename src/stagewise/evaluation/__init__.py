@@ -1,0 +1,1 @@
+"""What the test split says about a trained model: predictions, figures with intervals, one page."""

@@ -1,0 +1,91 @@
+"""Training and validation rows as one pool, and folders that hold another split of it."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stagewise.data.schema import DataSchema, SplitInfo, write_schema
+from stagewise.data.statistics import ChannelSums, Statistics
+from stagewise.data.storage import SplitReader, SplitWriter
+
+Indices = NDArray[np.int64]
+_CHUNK = 4096
+
+
+class Pool:
+    """The rows of the training split followed by those of the validation split; never the test rows.
+
+    Args:
+        processed: data/processed.
+        schema: its schema.
+        copies: augmented copies of each training row; preprocess writes them after all the rows themselves.
+
+    Attributes:
+        rows: places of the rows that are no copies, ascending.
+        targets: class of every place, copies included.
+    """
+
+    def __init__(self, processed: Path, schema: DataSchema, copies: int) -> None:
+        self.schema = schema
+        shape = schema.features[0].shape
+        names = [name for name in ("train", "validation") if name in schema.splits]
+        self._readers = [SplitReader(processed / schema.splits[name].file, shape) for name in names]
+        self._starts = np.cumsum([0, *(len(reader) for reader in self._readers)])
+        self.targets: Indices = np.concatenate([reader.targets for reader in self._readers])
+        self._copies, self._originals = copies, len(self._readers[0]) // (1 + copies)
+        self.rows: Indices = np.r_[: self._originals, len(self._readers[0]) : len(self.targets)]
+
+    def with_copies(self, indices: Indices) -> Indices:
+        """These rows and their copies, ascending: a copy never leaves its row's side."""
+        copied = indices[indices < self._originals]
+        return np.sort(np.concatenate([indices, *(copied + n * self._originals for n in range(1, self._copies + 1))]))
+
+    def take(self, indices: Indices) -> tuple[NDArray[Any], list[str]]:
+        """Values ``(n, *shape)`` and ids of these rows; ``indices`` ascend."""
+        cuts = np.split(indices, np.searchsorted(indices, self._starts[1:-1]))
+        parts = [(r, cut - start) for r, cut, start in zip(self._readers, cuts, self._starts[:-1], strict=True)]
+        values = np.concatenate([reader.take(part) for reader, part in parts])
+        return values, [name for reader, part in parts for name in reader.ids(part)]
+
+
+def write_view(pool: Pool, splits: dict[str, Indices], folder: Path) -> DataSchema:
+    """Write a processed folder whose splits are these rows of the pool, normalised by its own training rows.
+
+    The training rows bring their copies along, which take no part in the normalisation.
+    """
+    fitted = _fit_normalisation(pool, splits["train"])
+    splits = {**splits, "train": pool.with_copies(splits["train"])}
+    infos = {name: _write_split(pool, indices, folder / f"{name}.arrow") for name, indices in splits.items()}
+    feature = pool.schema.features[0].model_copy(update={"mean": fitted.mean, "std": fitted.std})
+    schema = pool.schema.model_copy(update={"features": [feature], "splits": infos})
+    write_schema(schema, folder)
+    return schema
+
+
+def _fit_normalisation(pool: Pool, indices: Indices) -> Statistics:
+    sums = ChannelSums(pool.schema.features[0].shape[-1])
+    for part in _chunks(indices):
+        sums.add(pool.take(part)[0])
+    return sums.statistics()
+
+
+def _chunks(indices: Indices) -> Iterator[Indices]:
+    """Cut into parts that fit in memory."""
+    for begin in range(0, len(indices), _CHUNK):
+        yield indices[begin : begin + _CHUNK]
+
+
+def _write_split(pool: Pool, indices: Indices, path: Path) -> SplitInfo:
+    feature = pool.schema.features[0]
+    with SplitWriter(path, feature.shape, feature.dtype, _CHUNK) as writer:
+        for part in _chunks(indices):
+            values, ids = pool.take(part)
+            writer.write(values, pool.targets[part], ids)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    counts = np.bincount(pool.targets[indices], minlength=len(pool.schema.target.classes))
+    return SplitInfo(file=path.name, rows=len(indices), sha256=digest, class_counts=counts.tolist())
