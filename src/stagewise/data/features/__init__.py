@@ -1,0 +1,1 @@
+"""How one raw value becomes the stored array: one module per kind of input."""
