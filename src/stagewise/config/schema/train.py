@@ -24,7 +24,7 @@ class TrainerSection(Section):
 
     max_epochs: PositiveInt
     batch_size: PositiveInt
-    """Rows per optimiser step over all devices of one step (the global batch)."""
+    """Rows per batch over all devices together (the global batch)."""
     eval_batch_size: PositiveInt = 512
     workers: NonNegativeInt = 0
     """Loader processes; 0 reads the memory map in the training process, which is fastest for small inputs."""
@@ -41,7 +41,7 @@ class TrainerSection(Section):
     gradient_clip: PositiveFloat | None = None
     """Largest L2 norm of the gradient."""
     accumulate: PositiveInt = 1
-    """Batches per optimiser step."""
+    """Batches per optimiser step, which then sees accumulate * batch_size rows."""
     monitor: str = "val_accuracy"
     """Metric of history.csv by which the best epoch is chosen."""
     mode: Literal["min", "max"] = "max"

@@ -1,0 +1,101 @@
+"""What the int8 candidates share: calibration rows, graph preparation, errors."""
+
+import tempfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from stagewise.compression.graph import save_graph
+from stagewise.compression.quiet import quiet_root
+from stagewise.data.storage import SplitReader
+from stagewise.errors import CompressionError, ConfigError
+
+CONVOLUTIONAL = ("Conv", "Gemm", "MatMul", "Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "Add", "Reshape")
+"""Operators of convolutional and dense networks: the weights, and what lies between them, so that int8 stays int8."""
+
+TRANSFORMER = ("Gemm", "MatMul", "Gather")
+"""Operators of transformers: the rest is sensitive to int8 (attention masks, layer norms), and holds no weights."""
+
+
+class CalibrationRows(CalibrationDataReader):  # type: ignore[misc]
+    """Training rows, evenly strided over the split, handed to onnxruntime in small batches.
+
+    Args:
+        rows: the training split.
+        count: rows taken, at most all of them.
+        name: input of the graph.
+    """
+
+    def __init__(self, rows: SplitReader, count: int, name: str, batch: int = 64) -> None:
+        indices = strided(len(rows), count)
+        self._batches = iter([indices[begin : begin + batch] for begin in range(0, len(indices), batch)])
+        self._rows, self._name = rows, name
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        """The next batch by input name, or None after the last."""
+        indices = next(self._batches, None)
+        return None if indices is None else {self._name: self._rows.take(indices)}
+
+
+def strided(rows: int, count: int) -> NDArray[np.int64]:
+    """``count`` distinct indices (all, if there are fewer rows), evenly spread over ``range(rows)``."""
+    count = min(rows, count)
+    return np.arange(count, dtype=np.int64) * rows // max(count, 1)
+
+
+def is_transformer(source: Path) -> bool:
+    """Whether the graph has attention, seen by a layer norm beside a product of two activations."""
+    nodes = onnx.load(source).graph.node
+    return bool(activation_products(source)) and any(node.op_type == "LayerNormalization" for node in nodes)
+
+
+def activation_products(source: Path) -> list[str]:
+    """Names of the MatMul nodes that multiply two activations, such as attention; they hold no weights."""
+    graph = onnx.load(source).graph
+    weights = {weight.name for weight in graph.initializer}
+    return [node.name for node in graph.node if node.op_type == "MatMul" and not weights.intersection(node.input)]
+
+
+def quantize(source: Path, out: Path, step: Callable[[Path, Path], Any]) -> None:
+    """Fold constants and infer shapes of ``source``, run ``step(prepared, result)``, write the canonical result.
+
+    Raises:
+        CompressionError: onnxruntime cannot quantise the graph.
+    """
+    with tempfile.TemporaryDirectory() as folder, quiet_root():
+        prepared, result = Path(folder, "prepared.onnx"), Path(folder, "result.onnx")
+        try:
+            # Symbolic shapes only matter to operators that stay float here.
+            quant_pre_process(source, prepared, skip_symbolic_shape=True)
+            step(prepared, result)
+        except Exception as error:  # the quantiser raises whatever goes wrong within
+            raise CompressionError(
+                f"the graph cannot be quantised to {out.stem}",
+                where=f"compress.candidates.{out.stem}",
+                why=f"{type(error).__name__}: {error}",
+                fix="choose compress=fp32, or name other operators in the candidate's op_types",
+            ) from error
+        save_graph(onnx.load(result), out)
+
+
+def check_operators(names: Collection[str] | None) -> None:
+    """Refuse an empty list and names that are not ONNX operators.
+
+    Raises:
+        ConfigError: the list is empty, or names something else.
+    """
+    known = {schema.name for schema in onnx.defs.get_all_schemas()}
+    unknown = sorted(set(names or ()) - known)
+    if unknown or (names is not None and not names):
+        raise ConfigError(
+            f"op_types names {', '.join(unknown)}" if unknown else "op_types is empty",
+            where="compress.candidates",
+            why="these are no ONNX operators" if unknown else "a candidate must quantise something",
+            fix=f"use names such as {', '.join(CONVOLUTIONAL)}, or leave op_types out",
+        )

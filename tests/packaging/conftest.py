@@ -1,0 +1,51 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from shades import CANDIDATES, CLASSES, INGEST, METRICS, Inputs, probabilities_of, write_graph, write_json
+
+from stagewise.data.schema import DataSchema, Feature, LabelTarget, SplitInfo, write_schema
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    root = tmp_path_factory.mktemp("inputs")
+    compressed, raw, reports = root / "compressed", root / "raw", root / "reports"
+    for folder in (compressed / "examples", raw, reports / "evaluation", reports / "compression"):
+        folder.mkdir(parents=True)
+    write_graph(compressed / "model.onnx")
+    split = SplitInfo(file="x.arrow", rows=3, sha256="0" * 64, class_counts=[1, 1, 1])
+    feature = Feature(shape=(6, 4, 1), resize="bilinear", mean=[0.5], std=[0.5])
+    target = LabelTarget(classes=CLASSES)
+    splits = dict.fromkeys(("train", "validation", "test"), split)
+    write_schema(DataSchema(name="shades", features=[feature], target=target, splits=splits), compressed)
+
+    expected = {}
+    for number, shade in enumerate((3, 120, 250)):
+        Image.fromarray(np.full((6, 4), shade, np.uint8)).save(compressed / "examples" / f"{number}.png")
+        expected[f"{number}.png"] = [round(float(value), 6) for value in probabilities_of(shade)]
+    write_json({"tolerance": 0.02, "probabilities": expected}, compressed / "examples" / "expected.json")
+    write_json(INGEST, raw / "ingest.json")
+    write_json(METRICS, reports / "evaluation" / "metrics.json")
+    write_json(CANDIDATES, reports / "compression" / "candidates.json")
+    return Inputs(compressed, raw, reports)
+
+
+@pytest.fixture
+def own_inputs(inputs: Inputs, tmp_path: Path) -> Inputs:
+    """A copy to change."""
+    shutil.copytree(inputs.compressed.parent, tmp_path / "inputs")
+    return Inputs(*(tmp_path / "inputs" / name for name in ("compressed", "raw", "reports")))
+
+
+@pytest.fixture(scope="session")
+def packaged(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return inputs.package(tmp_path_factory.mktemp("dist") / "shades-1.2.3")
+
+
+@pytest.fixture
+def copy(packaged: Path, tmp_path: Path) -> Path:
+    """A copy of the package to damage."""
+    return Path(shutil.copytree(packaged, tmp_path / "shades-1.2.3"))

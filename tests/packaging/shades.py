@@ -1,0 +1,105 @@
+"""A classifier of shades of grey by mean brightness, and what the package stage reads beside it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from stagewise.config.schema.package import PackageSection, PackageSettings
+from stagewise.packaging.package import package
+
+CLASSES = ["black", "grey", "white"]
+LEVELS = [0.0, 127.0, 255.0]
+KEYS = {"train": "a" * 64, "ingest": "b" * 64}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the package stage reads."""
+
+    compressed: Path
+    raw: Path
+    reports: Path
+
+    def package(self, out: Path, **changes) -> Path:
+        out.mkdir(parents=True)
+        section = PackageSection(**{"authors": ["Ada"], "limitations": "Not for diagnosis.", **changes})
+        settings = PackageSettings(name="shades", version="1.2.3", package=section)
+        package(settings, self.compressed, self.raw, self.reports, KEYS, out)
+        return out
+
+
+def write_graph(path: Path, channels: int = 1, classes: int = 3) -> None:
+    """A classifier by mean brightness: a real graph, made without any training."""
+    levels = np.array((LEVELS * 2)[:classes], np.float32)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["mean4"], keepdims=1),
+        helper.make_node("Reshape", ["mean4", "column"], ["mean"]),
+        helper.make_node("Sub", ["mean", "levels"], ["difference"]),
+        helper.make_node("Abs", ["difference"], ["distance"]),
+        helper.make_node("Div", ["distance", "temperature"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
+    ]
+    weights = {
+        "axes": np.array([1, 2, 3]),
+        "column": np.array([-1, 1]),
+        "levels": levels,
+        "temperature": np.array(-30, np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "shades",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 6, 4, channels])],
+        [
+            helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes]),
+        ],
+        [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+
+
+def probabilities_of(mean: float) -> np.ndarray:
+    """What the graph gives for an image of this brightness."""
+    weights = np.exp(-np.abs(mean - np.array(LEVELS)) / 30)
+    return weights / weights.sum()
+
+
+def write_json(value, path: Path) -> None:
+    path.write_text(json.dumps(value, indent=2))
+
+
+INGEST = {
+    "version": 1,
+    "name": "shades",
+    "license": "CC0-1.0",
+    "citation": "A. Painter,\n  Fifty shades (1899)",
+    "files": [{"name": "shades.zip", "urls": ["https://example.org/shades.zip"], "bytes": 7, "sha256": "c" * 64}],
+}
+METRICS = {"rows": 40, "accuracy": 0.975, "accuracy_low": 0.871, "accuracy_high": 0.9956, "f1_macro": 0.9731}
+CANDIDATES = {
+    "chosen": "int8_static",
+    "max_accuracy_drop": 0.005,
+    "rows": 30,
+    "parity": {"compared": 276, "label_agreement": 1.0, "largest_difference": 1e-06},
+    "candidates": {
+        name: {
+            "accuracy": 0.9667,
+            "accuracy_drop": drop,
+            "agreement": 0.99,
+            "worst_class": "grey",
+            "worst_class_drop": drop,
+            "largest_difference": 0.01,
+            "bytes": size,
+            "size_ratio": size / 4000,
+            "sha256": "d" * 64,
+        }
+        for name, drop, size in (("fp32", 0.0, 4000), ("int8_static", 0.0033, 1200))
+    },
+    "verdicts": {"fp32": "not chosen: larger", "int8_static": "chosen: smallest"},
+}

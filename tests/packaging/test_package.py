@@ -1,0 +1,150 @@
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+import yaml
+
+from stagewise.config.schema.package import PackageSection
+from stagewise.data.features import pixels
+from stagewise.errors import DataError, PackageError
+from stagewise.packaging import predictor
+from stagewise.packaging.predictor import verify
+
+CONF = Path(__file__).parents[2] / "conf" / "package"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_a_package_holds(packaged, inputs):
+    content = files(packaged)
+    assert set(content) == {
+        "README.md",
+        "examples/0.png",
+        "examples/1.png",
+        "examples/2.png",
+        "examples/expected.json",
+        "manifest.json",
+        "model.onnx",
+        "pixels.py",
+        "predict.py",
+        "requirements.txt",
+        "schema.json",
+    }
+    assert content["model.onnx"] == (inputs.compressed / "model.onnx").read_bytes()
+    assert content["predict.py"] == Path(predictor.__file__).read_bytes()
+    assert content["pixels.py"] == Path(pixels.__file__).read_bytes()
+
+
+def test_equal_inputs_give_equal_bytes(packaged, inputs, tmp_path):
+    assert files(inputs.package(tmp_path / "elsewhere" / "shades")) == files(packaged)
+
+
+def test_the_manifest_lists_every_file_and_the_stage_keys(packaged):
+    manifest = verify(packaged)
+    content = files(packaged)
+    del content["manifest.json"]
+    assert manifest["files"] == {
+        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in sorted(content.items())
+    }
+    assert manifest["stage_keys"] == {"ingest": "b" * 64, "train": "a" * 64}
+    assert (manifest["name"], manifest["version"]) == ("shades", "1.2.3")
+
+
+def test_the_schema_says_what_goes_in_and_out(packaged):
+    schema = json.loads((packaged / "schema.json").read_text())
+    assert schema["classes"] == ["black", "grey", "white"]
+    (image,) = schema["inputs"]
+    assert image == {
+        "name": "image",
+        "dtype": "uint8",
+        "shape": ["batch", 6, 4, 1],
+        "layout": "NHWC",
+        "minimum": 0,
+        "maximum": 255,
+        "resize": "bilinear",
+    }
+    graph = onnx.load(packaged / "model.onnx").graph
+    assert [output["name"] for output in schema["outputs"]] == [output.name for output in graph.output]
+    assert schema["outputs"][1]["shape"] == ["batch", 3]
+
+
+def test_the_card_states_what_was_measured(packaged):
+    _, front, text = (packaged / "README.md").read_text().split("---\n", 2)
+    head = yaml.safe_load(front)
+    assert (head["license"], head["pipeline_tag"], head["datasets"]) == (
+        "apache-2.0",
+        "image-classification",
+        ["shades"],
+    )
+    assert head["model-index"][0]["results"][0]["metrics"] == [{"type": "accuracy", "value": 0.975}]
+    for line in (
+        "# shades 1.2.3",
+        "Authors: Ada.",
+        "shades; licence: CC0-1.0.",
+        "Cite as: A. Painter, Fifty shades (1899)",
+        f"| shades.zip | 7 | {'c' * 64} | https://example.org/shades.zip |",
+        "| accuracy | 0.9750 | 0.8710 to 0.9956 |",
+        "| F1 (macro) | 0.9731 |  |",
+        "| int8_static | 1,200 | 0.9667 | +0.0033 | 0.9900 | grey (+0.0033) | chosen: smallest |",
+        "pip install -r requirements.txt",
+    ):
+        assert line in text.splitlines()
+    assert "Not for diagnosis." in text
+    assert "AUROC" not in text  # it was not measured
+
+
+def test_what_the_authors_say_reaches_the_card(inputs, tmp_path):
+    changes = {"description": "Tells shades apart.", "intended_use": "Galleries.", "license": "mit", "authors": []}
+    text = (inputs.package(tmp_path / "package", **changes) / "README.md").read_text()
+    assert "Tells shades apart." in text
+    assert "## Intended use\n\nGalleries." in text
+    assert "license: mit" in text
+    assert "Authors" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("compressed/model.onnx", PackageError),
+        ("compressed/schema.json", DataError),
+        ("raw/ingest.json", PackageError),
+        ("reports/evaluation/metrics.json", PackageError),
+        ("reports/compression/candidates.json", PackageError),
+    ],
+)
+@pytest.mark.parametrize("content", [None, b"{"], ids=["missing", "damaged"])
+def test_inputs_that_are_missing_or_damaged(own_inputs, tmp_path, name, error, content):
+    path = own_inputs.raw.parent / name
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(error, match="dvc repro"):
+        own_inputs.package(tmp_path / "package")
+
+
+def test_a_package_that_predicts_something_else_is_refused(own_inputs, tmp_path):
+    model = onnx.load(own_inputs.compressed / "model.onnx")
+    levels = next(weight for weight in model.graph.initializer if weight.name == "levels")
+    levels.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(levels)[::-1].copy(), "levels"))
+    onnx.save(model, own_inputs.compressed / "model.onnx")
+    with pytest.raises(PackageError, match=r"does not predict what it should(.|\n)*examples/0\.png"):
+        own_inputs.package(tmp_path / "package")
+
+
+def test_the_stage_imports_neither_torch_nor_onnx():
+    code = (
+        "import sys; import stagewise.packaging.package; "
+        "print(sorted({'torch', 'onnx', 'pyarrow', 'pytorch_lightning', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_configs_fit_the_schema(path):
+    PackageSection.model_validate(yaml.safe_load(path.read_text()))
+    assert path.read_text().startswith("# ")
