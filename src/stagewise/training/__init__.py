@@ -1,0 +1,1 @@
+"""Training: batches from the memory map, schedules, callbacks and the run itself."""

@@ -1,0 +1,72 @@
+"""Which rows form which batch: a function of (seed, epoch), whatever the number of processes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+Indices = NDArray[np.int64]
+
+
+class TrainBatches(Sampler[Indices]):
+    """Every row once per epoch, in random order; one process's share of every batch.
+
+    The last batch may be smaller. If it cannot be divided evenly among the processes, up to ``world_size - 1`` rows
+    of it are left out of that epoch (others each time, since the order is another one).
+
+    Args:
+        rows: number of rows.
+        batch_size: rows per batch over all processes; a multiple of ``world_size``.
+        seed: of the order.
+        rank: this process.
+        world_size: number of processes.
+    """
+
+    def __init__(self, rows: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self._rows, self._batch_size, self._seed = rows, batch_size, seed
+        self._rank, self._world_size = rank, world_size
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take the order of this epoch from now on; Lightning calls it."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self._used // self._batch_size)
+
+    def __iter__(self) -> Iterator[Indices]:
+        order = np.random.default_rng([self._seed, self._epoch]).permutation(self._rows)
+        for begin in range(0, self._used, self._batch_size):
+            # Contiguous shares: process 0 has the first rows of the batch.
+            batch = order[begin : min(begin + self._batch_size, self._used)]
+            share = len(batch) // self._world_size
+            yield batch[self._rank * share : (self._rank + 1) * share]
+
+    @property
+    def _used(self) -> int:
+        return self._rows - self._rows % self._world_size
+
+
+class EvaluationBatches(Sampler[Indices]):
+    """Every row exactly once, in order; one process's share of every batch.
+
+    Batches differ by one row at most, and every process has equally many of them.
+
+    Args:
+        rows: number of rows.
+        batch_size: most rows per batch over all processes.
+        rank: this process.
+        world_size: number of processes.
+    """
+
+    def __init__(self, rows: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        self._rows, self._rank, self._world_size = rows, rank, world_size
+        self._count = max(min(-(-rows // batch_size), rows // world_size), 1)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Indices]:
+        for batch in np.array_split(np.arange(self._rows, dtype=np.int64), self._count):
+            yield batch[self._rank :: self._world_size]

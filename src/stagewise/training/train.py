@@ -1,0 +1,206 @@
+"""The training run: from data/processed/ to models/trained/."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils import deterministic
+
+from stagewise.config.schema.train import TrainSettings
+from stagewise.config.targets import build
+from stagewise.data.augment.pipeline import Augmentation
+from stagewise.data.schema import DataSchema, read_schema
+from stagewise.errors import ConfigError, TrainingError
+from stagewise.tasks.build import WEIGHTS, build_inference, set_threads
+from stagewise.tasks.task import TaskModule
+from stagewise.tasks.weights import save_weights
+from stagewise.training.callbacks import read_history
+from stagewise.training.datamodule import ArrowDataModule
+from stagewise.training.loggers import clear_logs
+from stagewise.training.start import prepare_network
+from stagewise.training.trainer import build_trainer
+
+HISTORY = "history.csv"
+"""Name of the file with a row per epoch."""
+
+NETWORK = "inference.network."
+"""Prefix of the network's tensors in a checkpoint."""
+
+
+def train(settings: TrainSettings, processed: Path, out: Path, work: Path) -> dict[str, float]:
+    """Train the network and write ``out``/model.safetensors and ``out``/history.csv.
+
+    Equal settings and data give equal bytes. In a distributed run every process calls this, and the first one writes.
+
+    Args:
+        settings: all that the stage gets.
+        processed: data/processed.
+        out: an empty folder.
+        work: folder for live logs (kept) and the checkpoint (removed at the end).
+
+    Returns:
+        The row of history.csv of the epoch that was kept.
+
+    Raises:
+        ConfigError: the settings contradict each other, the data, or this machine.
+        TrainingError: the loss is not finite, given weights do not fit, memory does not suffice.
+    """
+    schema = read_schema(processed)
+    section = settings.trainer
+    _check_clipping(settings)
+    set_threads(settings.threads)
+    # Otherwise Lightning's launcher of further processes would choose a number of threads.
+    os.environ["OMP_NUM_THREADS"] = str(settings.threads)
+    checkpoint = work / "checkpoints" / "model.ckpt"
+    pl.seed_everything(settings.seed, verbose=False)
+    inference = build_inference(settings, schema)
+    prepare_network(inference.get_submodule("network"), section.init_from, section.freeze)
+    data = ArrowDataModule(
+        processed, schema, section.batch_size, section.eval_batch_size, section.workers, settings.seed
+    )
+    with _torch_flags():
+        batches = max(data.rows["train"] // section.batch_size, 1)
+        validates = data.rows.get("validation", 0) > 0
+        trainer = build_trainer(section, batches, validates, out / HISTORY, checkpoint, work / "logs")
+        module = _build_module(settings, schema, inference, len(data.train_batches(trainer.world_size)))
+        _check_metrics(settings, module, validates)
+        if trainer.is_global_zero:
+            shutil.rmtree(checkpoint.parent, ignore_errors=True)
+            clear_logs(list(section.loggers), work / "logs")
+        _fit(trainer, module, data)
+
+    kept = _read_checkpoint(checkpoint) if trainer.is_global_zero else None
+    _await_processes(trainer)
+    if kept is None:
+        return dict(module.epoch_metrics)
+    epoch, state = kept
+    save_weights(state, out / WEIGHTS)
+    shutil.rmtree(checkpoint.parent)
+    return read_history(out / HISTORY)[epoch]
+
+
+def _build_module(settings: TrainSettings, schema: DataSchema, inference: nn.Module, batches: int) -> TaskModule:
+    transforms = settings.augment.transforms
+    module: TaskModule = build(
+        settings.module,
+        inference=inference,
+        augmentation=Augmentation(transforms, settings.seed) if transforms else None,
+        optimizer=settings.optimizer,
+        scheduler=settings.scheduler,
+        seed=settings.seed,
+        steps_per_epoch=-(-batches // settings.trainer.accumulate),
+        max_epochs=settings.trainer.max_epochs,
+        class_counts=schema.splits["train"].class_counts,
+        channels_last=settings.trainer.channels_last,
+    )
+    return module
+
+
+def _check_metrics(settings: TrainSettings, module: TaskModule, validates: bool) -> None:
+    section = settings.trainer
+    monitors = {"scheduler.monitor": settings.scheduler.arguments.get("monitor")}
+    if section.keep == "best" or section.early_stopping is not None:
+        monitors["trainer.monitor"] = section.monitor
+    for where, name in monitors.items():
+        if name is not None and name not in module.metrics:
+            raise ConfigError(
+                f"there is no metric {name!r}", where=where, fix=f"choose one of {', '.join(module.metrics)}"
+            )
+        if name is not None and name.startswith("val_") and not validates:
+            raise ConfigError(
+                f"{name} cannot be measured",
+                where=where,
+                why="there are no validation rows",
+                fix="set data.split.validation above 0, or monitor train_loss (trainer.mode=min)",
+            )
+    if "trainer.monitor" in monitors:
+        _check_mode(section.monitor, section.mode)
+
+
+def _check_mode(monitor: str, mode: str) -> None:
+    better = "min" if monitor.endswith("_loss") else "max"
+    if mode != better:
+        raise ConfigError(
+            f"trainer.mode={mode} would keep the worst epoch by {monitor}",
+            where="trainer.mode",
+            fix=f"write {better}",
+        )
+
+
+def _check_clipping(settings: TrainSettings) -> None:
+    section, fused = settings.trainer, settings.optimizer.arguments.get("fused")
+    if section.precision == "16-mixed" and section.gradient_clip is not None and fused:
+        raise ConfigError(
+            "the gradient cannot be clipped",
+            where="trainer.gradient_clip",
+            why="with precision 16-mixed a fused optimiser scales the gradient itself, after clipping",
+            fix="write optimizer.fused=false or trainer.precision=bf16-mixed",
+        )
+
+
+def _fit(trainer: pl.Trainer, module: TaskModule, data: ArrowDataModule) -> None:
+    with warnings.catch_warnings():
+        # Whole batches out of a memory map: more loader processes would cost time, not save it.
+        warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
+        # Frozen layers are, on purpose.
+        warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
+        # Lightning's own use of torch.
+        warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+        try:
+            trainer.fit(module, datamodule=data)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                "the device has not enough memory",
+                where="trainer.batch_size",
+                why=str(error).splitlines()[0],
+                fix="halve trainer.batch_size and double trainer.accumulate, or set trainer.precision=bf16-mixed",
+            ) from error
+        except RuntimeError as error:
+            if "deterministic" not in str(error):
+                raise
+            raise TrainingError(
+                "an operation of the network does not repeat bit for bit on this device",
+                where="trainer.deterministic",
+                why=str(error).split(". ")[0],
+                fix="choose another layer, or set trainer.deterministic=false",
+            ) from error
+
+
+def _read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
+    """Number of the kept epoch, from 0, and the weights of the network."""
+    if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
+        raise TrainingError(
+            "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is set",
+            why="torch would run code from checkpoints",
+            fix="unset TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD",
+        )
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    state = checkpoint["state_dict"]
+    return checkpoint["epoch"], {n.removeprefix(NETWORK): t for n, t in state.items() if n.startswith(NETWORK)}
+
+
+def _await_processes(trainer: pl.Trainer) -> None:
+    """Wait for the processes that Lightning's launcher started: none outlives the run."""
+    for process in getattr(trainer.strategy.launcher, "procs", []):
+        if hasattr(process, "wait"):
+            process.wait()
+
+
+@contextmanager
+def _torch_flags() -> Iterator[None]:
+    """Give back torch's global switches as they were."""
+    enabled = torch.are_deterministic_algorithms_enabled()
+    fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    # A debugging aid of deterministic mode that writes every new tensor twice; no result depends on it.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled)
+        deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
