@@ -16,10 +16,10 @@ repro: $(READY) ## set up, then run every stage that changed, from raw data to p
 	@stagewise repro
 
 test: $(READY) lint ## set up, then lint, type-check and run all tests
-	@python -m pytest -n 2
+	@python -m pytest -n 2 --dist loadfile
 
 long: $(READY) ## run the studies that take minutes
-	@python -m pytest -n 2 -m long
+	@python -m pytest -n 2 --dist loadfile -m long
 
 lint: $(READY) ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy

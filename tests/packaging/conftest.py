@@ -3,8 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles import CANDIDATES, CLASSES, INGEST, METRICS, Inputs, probabilities_of, write_graph, write_json
 from PIL import Image
-from shades import CANDIDATES, CLASSES, INGEST, METRICS, Inputs, probabilities_of, write_graph, write_json
 
 from stagewise.data.schema import DataSchema, Feature, LabelTarget, SplitInfo, write_schema
 

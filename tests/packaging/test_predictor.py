@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import onnx
 import pytest
+from bundles import CLASSES, probabilities_of, write_graph
 from PIL import Image
-from shades import CLASSES, probabilities_of, write_graph
 
 from stagewise.packaging.predictor import Predictor, PredictorError, main
 
