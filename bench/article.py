@@ -20,13 +20,13 @@ import sys
 import time
 from pathlib import Path
 
-from workspace import SHARED, cold_copy, environment, run
+from workspace import SHARED, cold_copy, run, write_params
 
 GOAL = 0.99
-MNIST = ["data=mnist", "trainer=mnist", "scheduler=one_cycle", "optimizer={use: adamw, lr: 0.005}"]
+MNIST = ["data=mnist", "augment=none", "trainer={use: default, max_epochs: 2}"]
 ARTICLE = [
     "data=mnist", "model={use: cnn, padding: 0}", "augment=none", "optimizer={use: adam, lr: 0.001}",
-    "scheduler=constant", "trainer.batch_size=64", "trainer.ema_decay=null",
+    "scheduler=constant", "trainer={use: default, batch_size: 64}",
 ]  # fmt: skip
 
 
@@ -88,17 +88,6 @@ def epoch_seconds() -> float:
             run(root, sys.executable, "stages/train.py", f"trainer.max_epochs={epochs}")
             times.append(time.time() - start)
     return (times[1] - times[0]) / 2
-
-
-def write_params(root: Path, overrides: list[str]) -> None:
-    """Lay overrides over the copy's params.yaml, as `dvc exp run -S` would."""
-    code = (
-        "import sys, yaml, pathlib; from stagewise.config.params import apply_overrides, read_params;"
-        "root = pathlib.Path.cwd(); groups = {f.name for f in (root / 'conf').iterdir() if f.is_dir()};"
-        "params = apply_overrides(read_params(root), sys.argv[1:], groups);"
-        "(root / 'params.yaml').write_text(yaml.safe_dump(params, sort_keys=False))"
-    )
-    subprocess.run([sys.executable, "-c", code, *overrides], cwd=root, env=environment(root), check=True)
 
 
 if __name__ == "__main__":

@@ -53,3 +53,14 @@ def run(root: Path, *command: str) -> None:
 def git(root: Path, *arguments: str) -> str:
     """Run git and return what it prints."""
     return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+def write_params(root: Path, overrides: list[str]) -> None:
+    """Lay overrides over the copy's params.yaml, as `dvc exp run -S` would."""
+    code = (
+        "import sys, yaml, pathlib; from stagewise.config.params import apply_overrides, read_params;"
+        "root = pathlib.Path.cwd(); groups = {f.name for f in (root / 'conf').iterdir() if f.is_dir()};"
+        "params = apply_overrides(read_params(root), sys.argv[1:], groups);"
+        "(root / 'params.yaml').write_text(yaml.safe_dump(params, sort_keys=False))"
+    )
+    subprocess.run([sys.executable, "-c", code, *overrides], cwd=root, env=environment(root), check=True)
