@@ -25,7 +25,7 @@ lint: $(READY) ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
 
 docs: $(READY) ## write the generated pages and pictures of docs/ again
-	@python docs/generate.py
+	@python docs/generate.py && python docs/pictures.py
 
 lock: ## write requirements.lock again from pyproject.toml, in a fresh environment
 	@rm -rf .stagewise/lock && $(PYTHON) -m venv .stagewise/lock

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stagewise.config.schema.data import IngestSettings
+from stagewise.config.schema.data import IngestSettings, Source
 from stagewise.data.sources import local as local_module
 from stagewise.data.sources.download import Patience
 from stagewise.data.sources.files import copy_file, move_file
@@ -234,3 +234,14 @@ def test_moving_to_another_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Path, "replace", refuse)
     move_file(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"a" and not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(("place", "warned"), [("data/own/flowers", False), ("elsewhere/flowers", True)])
+def test_data_that_dvc_does_not_watch_is_said_so(tmp_path, monkeypatch, caplog, place, warned):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / place / "rose").mkdir(parents=True)
+    (tmp_path / place / "rose" / "1.png").write_bytes(b"x")
+    out = tmp_path / "out"
+    out.mkdir()
+    ingest(IngestSettings(name="own", source=Source(path=place)), out, partial=tmp_path / "partial")
+    assert ("dvc repro --force ingest" in caplog.text) is warned

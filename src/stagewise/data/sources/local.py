@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,11 @@ from stagewise.config.schema.data import Limits
 from stagewise.data.sources.archives import archive_stem, extract
 from stagewise.data.sources.files import copy_file, is_clutter, require_room, sha256
 from stagewise.errors import SourceError
+
+log = logging.getLogger(__name__)
+
+WATCHED = Path("data/own")
+"""Where DVC notices changes: a dependency of the ingest stage."""
 
 
 def bring(path: str, out: Path, limits: Limits) -> dict[str, Any]:
@@ -29,6 +35,10 @@ def bring(path: str, out: Path, limits: Limits) -> dict[str, Any]:
             f"there is nothing at {path}",
             where="data.source.path",
             fix="put your data there, or correct the path (it is relative to the project root)",
+        )
+    if not source.resolve().is_relative_to(WATCHED.resolve()):
+        log.warning(
+            "%s lies outside %s/, which DVC watches: after a change, run dvc repro --force ingest", path, WATCHED
         )
     name = source.resolve().name if source.name in {"", ".."} else source.name
     if source.is_dir():
