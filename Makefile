@@ -32,10 +32,10 @@ lock: ## write requirements.lock again from pyproject.toml, in a fresh environme
 	@.stagewise/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[dev]'
 	@.stagewise/lock/bin/python -m pip freeze --all --exclude pip --exclude stagewise \
 		| sed -E 's/\+[a-z0-9]+$$//' | grep -vE '^(nvidia|triton|cuda)' > requirements.lock
-	@rm -rf .stagewise/lock build/lib
+	@rm -rf .stagewise/lock build/lib build/bdist*
 
 clean: ## remove the environment and all outputs; DVC's cache stays
-	rm -rf $(VENV) data/raw data/processed models dist reports/evaluation/*.html .stagewise
+	rm -rf $(VENV) .stagewise data/raw data/processed models/trained models/compressed dist/*/
 
 # Compiling once here saves every stage from compiling what it imports.
 $(READY): requirements.lock pyproject.toml

@@ -31,6 +31,9 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "stages").mkdir()
     (tmp_path / "src" / "demo").mkdir(parents=True)
     (tmp_path / "build").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.bin").write_text("a")
+    (tmp_path / "dvc.yaml").write_text("stages: {demo: {cmd: x, deps: [data]}}\n")
     return tmp_path
 
 
@@ -92,6 +95,9 @@ def test_a_failing_stage_leaves_nothing_and_the_old_output(root: Path) -> None:
             "Path('build/demo.yaml').write_text(Path('build/demo.yaml').read_text().replace('seed: 1', 'seed: 2'))",
             "was rewritten",
         ),
+        ("Path('data/a.bin').write_text('another')", "data/a.bin changed"),
+        ("Path('data/b.bin').write_text('new')", "data/b.bin appeared"),
+        ("Path('data/a.bin').unlink()", "data/a.bin went"),
     ],
 )
 def test_an_edit_while_the_stage_runs_throws_its_outputs_away(root: Path, edit: str, fragment: str) -> None:

@@ -8,6 +8,7 @@ orphan keeps writing after ``dvc repro`` was killed.
 import ctypes
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from typing import Any, NoReturn, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from stagewise.config.inputs import fingerprint_inputs, moved_inputs
 from stagewise.config.keys import code_and_libraries
 from stagewise.errors import StageError, StagewiseError
 
@@ -43,6 +45,7 @@ class StageRun:
         """Folder for what outlives a run but is no output: partial downloads, logs, checkpoints."""
         self._file = root / "build" / f"{name}.yaml"
         self._entry = _read_entry(self._file, name)
+        self._inputs = fingerprint_inputs(root, name)
 
     def settings(self, kind: type[Settings]) -> Settings:
         """Return the stage's config as a typed object.
@@ -106,11 +109,12 @@ class StageRun:
         changed = self._differences()
         if _read_entry(self._file, self.name) != self._entry:
             changed.insert(0, f"build/{self.name}.yaml was rewritten")
+        changed += moved_inputs(self._inputs, fingerprint_inputs(self.root, self.name))
         if changed:
             raise StageError(
                 f"the stage {self.name} was edited while it ran; its outputs are thrown away",
                 details=changed[:5],
-                why="a result must belong to one version of its config and code",
+                why="a result must belong to one version of its config, code and inputs",
                 fix="dvc repro",
             )
 
@@ -132,6 +136,7 @@ def run_stage(name: str, body: Callable[[StageRun], None]) -> NoReturn:
     composed like params.yaml and written to build/ first. Under DVC the configure stage has done that.
     """
     die_with_parent()
+    logging.basicConfig(level=os.environ.get("STAGEWISE_LOG_LEVEL", "WARNING").upper(), format="%(message)s")
     root = Path.cwd()
     try:
         if is_first_process() and (sys.argv[1:] or "DVC_STAGE" not in os.environ):
