@@ -1,4 +1,4 @@
-"""Write the generated parts of docs/: the config reference and the picture of the pipeline.
+"""Write the generated parts of docs/: the config reference and the drawn pictures.
 
 python docs/generate.py          write them
 python docs/generate.py --check  fail when a file on disk differs
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline_picture import draw_pipeline
 from pydantic import BaseModel
+from stage_key_picture import draw_stage_key
 
 from stagewise.config.schema import base, compress, data, evaluate, package, project, train
 
@@ -48,7 +49,11 @@ The same words work on a command line: `dvc exp run -S model=mlp`,
 
 def main() -> None:
     """Write or check every generated file."""
-    pages = {DOCS / "config.md": reference(), DOCS / "pipeline.svg": draw_pipeline()}
+    pages = {
+        DOCS / "config.md": reference(),
+        DOCS / "pipeline.svg": draw_pipeline(),
+        DOCS / "stage-key.svg": draw_stage_key(),
+    }
     stale = [file for file, text in pages.items() if not file.is_file() or file.read_text() != text]
     if "--check" in sys.argv[1:]:
         if stale:
