@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from stagewise.errors import StagewiseError
 
@@ -14,6 +14,9 @@ examples:
   stagewise repro                                     run every stage that changed, then show the result
   stagewise summary                                   show the result again
   stagewise configure                                 compose and check params.yaml and conf/
+  stagewise plan                                      which stages would run, and why
+  stagewise config train model=mlp                    what a stage gets, and where each value was written
+  stagewise diff HEAD~1                               what enters the stages now and did not before
   stagewise predict dist/image-classifier-0.1.0 *.png print label and probability of images
 """
 
@@ -53,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     configure.set_defaults(run=_configure)
 
+    _add_questions(commands)
+
     predict = commands.add_parser("predict", help="print label and probability of images")
     predict.add_argument("package", type=Path, help="folder of a package: dist/<name>-<version>")
     predict.add_argument("images", nargs=argparse.REMAINDER, help="image files; also --json, --top K, --self-test")
@@ -60,12 +65,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_questions(commands: Any) -> None:
+    """Add the commands that only answer, and leave the workspace as it is, and the schema for editors."""
+    plan = commands.add_parser("plan", help="show which stages would run and why, without running any")
+    plan.add_argument("--check", action="store_true", help="exit with 1 when a stage would run, with 0 otherwise")
+    plan.set_defaults(run=_plan)
+
+    config = commands.add_parser("config", help="print the resolved config with the origin of each value")
+    config.add_argument("arguments", nargs="*", metavar="[stage] overrides", help="a stage; Hydra overrides")
+    config.set_defaults(run=_config)
+
+    diff = commands.add_parser("diff", help="compare the configs, code and libraries of two git revisions")
+    diff.add_argument("old", metavar="REV", help="a git revision")
+    diff.add_argument("new", metavar="REV2", nargs="?", help="another one; without it, the working tree")
+    diff.set_defaults(run=_diff)
+
+    schema = commands.add_parser("schema", help="write the JSON Schema of the config, for editors")
+    schema.set_defaults(run=_schema)
+
+
 def _repro(options: argparse.Namespace) -> int:
     from stagewise.config.reproduce import reproduce
     from stagewise.summary import print_summary
 
     code = reproduce(Path.cwd(), options.dvc)
-    if code == 0:
+    if code == 0 and not options.dvc:  # a part of the pipeline leaves figures of an earlier run
         print_summary(Path.cwd())
     return code
 
@@ -81,6 +105,39 @@ def _configure(options: argparse.Namespace) -> int:
     from stagewise.config.resolve import configure
 
     configure(Path.cwd(), options.overrides)
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from stagewise.config.history import last_times
+    from stagewise.config.inspect.plan import plan
+    from stagewise.config.inspect.plan_text import print_plan
+
+    stages = plan(Path.cwd())
+    print_plan(stages, last_times(Path.cwd()))
+    return int(options.check and any(stage.would_run for stage in stages))
+
+
+def _config(options: argparse.Namespace) -> int:
+    from stagewise.config.inspect.show import annotated_config, print_config, split_stage
+
+    stage, overrides = split_stage(options.arguments)
+    print_config(annotated_config(Path.cwd(), stage, overrides))
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from stagewise.config.inspect.difference import differences, print_differences
+
+    print_differences(differences(Path.cwd(), options.old, options.new))
+    return 0
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from stagewise.config.export import write_schemas
+
+    for file in write_schemas(Path.cwd()):
+        print(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
     return 0
 
 

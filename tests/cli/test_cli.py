@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stagewise.cli import main
 
@@ -20,7 +21,7 @@ def test_help_names_every_command_and_shows_examples(capsys: pytest.CaptureFixtu
         main(["--help"])
     printed = capsys.readouterr().out
     assert ended.value.code == 0
-    for word in ("repro", "summary", "configure", "predict", "examples:"):
+    for word in ("repro", "summary", "configure", "plan", "config", "diff", "schema", "predict", "examples:"):
         assert word in printed
 
 
@@ -30,6 +31,13 @@ def test_help_names_every_command_and_shows_examples(capsys: pytest.CaptureFixtu
         (["repro"], "there is no dvc.yaml here"),
         (["summary"], "there is nothing to summarise yet"),
         (["configure"], "there is no conf/ here"),
+        (["plan"], "there is no dvc.yaml here"),
+        (["plan", "--check"], "there is no dvc.yaml here"),
+        (["plan", "--chekc"], "unrecognized arguments: --chekc"),
+        (["config"], "there is no conf/ here"),
+        (["config", "trian"], "did you mean train?"),
+        (["diff"], "required: REV"),
+        (["diff", "HEAD"], "git knows no revision 'HEAD' here"),
         (["predict", "dist/none", "image.png"], "dist/none"),
         (["predict", "dist/none"], "name at least one image"),
         (["train"], "invalid choice: 'train'"),
@@ -61,3 +69,28 @@ def test_a_stage_without_a_key_file_says_what_to_do(project: Path) -> None:
     assert done.returncode == 2
     assert "version: required, but nowhere set" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_config_prints_yaml_with_origins_and_takes_overrides(project: Path) -> None:
+    done = stagewise(project, "config", "train", "model=mlp")
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["model"]["_target_"] == "stagewise.models.mlp.MLP"
+    assert "# conf/model/mlp.yaml:" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert not (project / "build").exists()
+
+
+def test_config_shows_every_mistake_instead(project: Path) -> None:
+    done = stagewise(project, "config", "optimizer.lrr=1", "seed=-1")
+    assert done.returncode == 2
+    assert "optimizer.lrr" in done.stderr
+    assert "seed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_schema_names_the_files_it_wrote(project: Path) -> None:
+    done = stagewise(project, "schema")
+    assert done.returncode == 0, done.stderr
+    files = [project / line for line in done.stdout.splitlines()]
+    assert files
+    assert all(file.is_file() for file in files)

@@ -59,6 +59,10 @@ def test_libraries_are_those_the_closure_imports(root: Path) -> None:
     assert set(key(root)["libraries"]) == {"python", "numpy"}
 
 
+def test_a_target_in_a_library_brings_its_version(root: Path) -> None:
+    assert set(key(root, {"model": {"_target_": "torch.nn.Linear"}})["libraries"]) == {"python", "numpy", "torch"}
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [

@@ -55,6 +55,11 @@ def test_wrong_overrides_are_refused(overrides: list[str], fragment: str) -> Non
     assert fragment in str(caught.value)
 
 
+def test_numbers_are_read_as_in_conf(tmp_path) -> None:
+    (tmp_path / "params.yaml").write_text("optimizer: {use: adamw, lr: 1e-3}\n")
+    assert read_params(tmp_path) == {"optimizer": {"use": "adamw", "lr": 0.001}}
+
+
 @pytest.mark.parametrize(
     ("text", "fragment"),
     [(None, "params.yaml is missing"), ("a: [1\n", "not valid YAML"), ("- a\n", "must be a mapping")],

@@ -49,7 +49,7 @@ def test_all_failures_are_told_at_once_with_their_remedies():
 def test_without_a_remedy_none_is_named():
     with pytest.raises(DataError, match="failed 1 check\n") as caught:
         judge([Finding("class_counts", "fail", 1)], "pets")
-    assert caught.value.fix == "correct the raw data"
+    assert caught.value.fix == "correct the files that data.source names"
 
 
 def test_what_does_not_fail_is_logged(caplog):

@@ -200,12 +200,12 @@ def test_a_class_that_is_only_in_validation_fails(tmp_path):
     unseen = [Sample(f"v{n}", image(900 + n), 3, "validation") for n in range(9)]
     with pytest.raises(DataError, match="'3' has 0 to train on, 9 in all but test") as caught:
         run(tmp_path, published() + unseen, settings())
-    assert caught.value.fix == "correct the raw data"
+    assert caught.value.fix == "correct the files that data.source names"
 
 
 def test_one_class_is_not_enough(tmp_path):
     samples = [Sample(str(n), image(n), "only") for n in range(20)]
-    with pytest.raises(DataError, match="at least 2 are needed"):
+    with pytest.raises(DataError, match="only the class 'only' was found, and at least 2 are needed"):
         run(tmp_path, samples, settings())
 
 
@@ -333,6 +333,8 @@ from stagewise.data.sample import Sample
 rows, folder = int(sys.argv[1]), Path(sys.argv[2])
 
 class Reader:
+    __module__ = "stagewise.data.readers.big"
+
     def __init__(self, root): pass
     def __iter__(self):
         random = np.random.default_rng(0)

@@ -114,6 +114,13 @@ def test_the_headline_counts(draw):
     assert "<b>dusk</b> read as <b>night</b> (20 of 20)" in text
 
 
+@pytest.mark.parametrize(("wrong", "words"), [(1, "The only one."), (2, "All 2 mistakes, the most confident first.")])
+def test_the_mistakes_are_counted_in_words_that_fit(draw, wrong, words):
+    weights = [[7, 1, 1, 1], [1, 7, 1, 1], [1, 1, 7, 1], [1, 1, 1, 7]] * 20
+    text = draw(from_probabilities([1] * wrong + ([0, 1, 2, 3] * 20)[wrong:], [[7, 1, 1, 1]] * wrong + weights[wrong:]))
+    assert words in text
+
+
 def test_a_perfect_model_has_no_mistakes_to_show(draw):
     text = draw(from_probabilities([0, 1, 2, 3] * 20, [[7, 1, 1, 1], [1, 7, 1, 1], [1, 1, 7, 1], [1, 1, 1, 7]] * 20))
     assert "Not one mistake" in text

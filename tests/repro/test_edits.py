@@ -4,6 +4,7 @@ Afterwards the edit is taken back: every stage is restored from the run-cache an
 configure, which costs less than a second and is no part of the cache (its outputs are in git).
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,6 +143,21 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "a library of the training alone": (upgrade("pytorch-lightning"), CONFIGURE | {"train", "package"}),
     "the version of Python": (older_python, CONFIGURE | ALL),
 }
+
+
+def test_another_image_size_is_another_run(trained: Path) -> None:
+    """DVC's run-cache does not look at values named ``size``: the stage key does."""
+    params = trained / "params.yaml"
+    text = params.read_text()
+    sizes = []
+    for size in ("[8, 8]", "[4, 4]", "[8, 8]"):
+        params.write_text(text.replace("data: digits", f"data: {{use: digits, feature: {{size: {size}}}}}"))
+        call(trained, "dvc", "repro", "preprocess")
+        schema = json.loads((trained / "data" / "processed" / "schema.json").read_text())
+        sizes.append(schema["features"][0]["shape"][:2])
+    assert sizes == [[8, 8], [4, 4], [8, 8]]
+    params.write_text(text)
+    call(trained, "dvc", "repro")
 
 
 @pytest.mark.parametrize("name", EDITS)

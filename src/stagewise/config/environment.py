@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -13,15 +15,16 @@ def environment_moved(root: Path) -> bool:
     DVC sees files only: after an upgrade it would call every stage up to date. A missing file counts as unmoved,
     since DVC writes it again by itself.
     """
-    return any(_moved(file) for file in sorted((root / "build").glob("*.yaml")))
+    installed = cache(_installed)  # the stages share most of their libraries
+    return any(_moved(file, installed) for file in sorted((root / "build").glob("*.yaml")))
 
 
-def _moved(file: Path) -> bool:
+def _moved(file: Path, installed: Callable[[str], str | None]) -> bool:
     entry = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     libraries = dict(entry.get("libraries", {})) if isinstance(entry, dict) else {}
     recorded = libraries.pop("python", None)
     return recorded != f"{sys.version_info.major}.{sys.version_info.minor}" or any(
-        _installed(name) != version for name, version in libraries.items()
+        installed(name) != version for name, version in libraries.items()
     )
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stagewise.config.parsed import ParsedFiles
 from stagewise.config.targets import find_targets
 from stagewise.errors import ConfigError
 
@@ -35,10 +36,12 @@ class Module:
 
 def code_and_libraries(stage: str, config: dict[str, Any], root: Path) -> dict[str, dict[str, str]]:
     """Return what enters a stage beside its ``config``: ``{"code": {file: digest}, "libraries": {name: version}}``."""
-    entries = [root / "stages" / f"{stage}.py"]
-    entries += [file for _, target in find_targets(config) for file in module_files(str(target), root)]
+    targets = [str(target) for _, target in find_targets(config)]
+    entries = [root / "stages" / f"{stage}.py", *(file for name in targets for file in module_files(name, root))]
     closure = import_closure(entries, root)
-    return {"code": code_digests(closure, root), "libraries": library_versions(closure, root)}
+    key = {"code": code_digests(closure, root), "libraries": library_versions(closure, root, targets)}
+    _parsed_files(root).save()
+    return key
 
 
 def code_digests(closure: Iterable[Path], root: Path) -> dict[str, str]:
@@ -47,14 +50,15 @@ def code_digests(closure: Iterable[Path], root: Path) -> dict[str, str]:
     Modules that hold nothing but comments and docstrings are left out.
     """
     modules = set(closure)
-    data = {extra for file in modules for extra in _data_files(file.parent)}
+    data = {extra for folder in {file.parent for file in modules} for extra in _data_files(folder)}
     digests = {file: _module(file, root).digest for file in modules} | {file: _hash(file.read_bytes()) for file in data}
     return {file.relative_to(root).as_posix(): digests[file] for file in sorted(digests) if digests[file]}
 
 
-def library_versions(closure: Iterable[Path], root: Path) -> dict[str, str]:
-    """Return the versions of the installed distributions that ``closure`` imports, and Python's (major.minor)."""
-    names = {name.partition(".")[0] for file in closure for name in _module(file, root).imports}
+def library_versions(closure: Iterable[Path], root: Path, targets: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of the distributions that ``closure`` imports or ``targets`` name, and Python's."""
+    imported = [name for file in closure for name in _module(file, root).imports]
+    names = {name.partition(".")[0] for name in (*imported, *targets)}
     owners = {owner for name in names - sys.stdlib_module_names for owner in _distributions().get(name, ())}
     versions = {owner: importlib.metadata.version(owner) for owner in sorted(owners - {"stagewise"})}
     return {"python": f"{sys.version_info.major}.{sys.version_info.minor}", **versions}
@@ -69,12 +73,15 @@ def import_closure(entries: Iterable[Path], root: Path) -> set[Path]:
         ConfigError: a file is not valid Python.
     """
     seen: set[Path] = set()
+    names: set[str] = set()
     todo = list(entries)
     while todo:
         file = todo.pop()
         if file not in seen:
             seen.add(file)
-            todo.extend(other for name in _module(file, root).imports for other in module_files(name, root))
+            new = set(_module(file, root).imports) - names
+            names |= new
+            todo.extend(other for name in new for other in module_files(name, root))
     return seen
 
 
@@ -102,14 +109,27 @@ def _module(file: Path, root: Path) -> Module:
 @cache
 def _read_module(file: Path, root: Path, _modified: int, _size: int) -> Module:
     """Parse a file once per version of it."""
+    package = file.parent.relative_to(root / "src").parts if file.is_relative_to(root / "src") else ()
+    content = file.read_bytes()
+    digest, *imports = _parsed_files(root).get(content, ".".join(package), lambda: _parse(content, file, root, package))
+    return Module(digest, tuple(imports))
+
+
+@cache
+def _parsed_files(root: Path) -> ParsedFiles:
+    """The computation is named by this module's own content: who changes how a digest is made starts afresh."""
+    return ParsedFiles(root, _hash(Path(__file__).read_bytes()))
+
+
+def _parse(content: bytes, file: Path, root: Path, package: tuple[str, ...]) -> list[str]:
+    """Return the digest of a module, then what it imports."""
     try:
-        tree = ast.parse(file.read_bytes(), filename=str(file))
+        tree = ast.parse(content, filename=str(file))
     except SyntaxError as error:
         place = f"{file.relative_to(root)}:{error.lineno}"
         raise ConfigError("a module is not valid Python", where=place, why=error.msg) from error
-    package = file.parent.relative_to(root / "src").parts if file.is_relative_to(root / "src") else ()
-    imports = tuple(_imports(tree, package))
-    return Module(_digest_tree(tree), imports)
+    imports = sorted(set(_imports(tree, package)))
+    return [_digest_tree(tree), *imports]
 
 
 def _digest_tree(tree: ast.Module) -> str:
@@ -149,7 +169,7 @@ def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
 def _data_files(folder: Path) -> Iterator[Path]:
     if (folder / "__init__.py").is_file():
         for file in folder.iterdir():
-            if file.is_file() and file.suffix not in {".py", ".pyc", ".typed"}:
+            if file.suffix not in {".py", ".pyc", ".typed"} and file.is_file():
                 yield file
 
 

@@ -19,11 +19,20 @@ class Origins:
 
     def find(self, key: Key) -> str:
         """Return ``file:line`` of the key, or of its nearest parent that was written down."""
+        return self._nearest(key)[1]
+
+    def written(self, key: Key) -> str | None:
+        """Return where this very key was written, or None where no file and no override spells it out."""
+        depth, place = self._nearest(key)
+        return place if depth == len(key) else None
+
+    def _nearest(self, key: Key) -> tuple[int, str]:
+        """Return how many parts of the key are spelt out, and where."""
         dotted = ".".join(str(part) for part in key)
         for override in self._overrides:
             name = override.lstrip("+~").partition("=")[0]
-            if dotted == name or dotted.startswith(f"{name}."):
-                return f"command line ({override})"
+            if dotted == name or (dotted.startswith(f"{name}.") and name not in self._choices):
+                return len(key), f"command line ({override})"
         group = str(key[0])
         places = [(Path("params.yaml"), key), (Path("conf/config.yaml"), key)]
         if group in self._choices:
@@ -31,9 +40,9 @@ class Origins:
         found = [(self._depth_and_line(file, path), file) for file, path in places]
         written = [(depth, -rank, file, line) for rank, ((depth, line), file) in enumerate(found) if line]
         if not written:
-            return "params.yaml"
-        _, _, file, line = max(written, key=lambda item: item[:2])
-        return f"{file.as_posix()}:{line}"
+            return 0, "params.yaml"
+        depth, _, file, line = max(written, key=lambda item: item[:2])
+        return depth, f"{file.as_posix()}:{line}"
 
     def _depth_and_line(self, file: Path, key: Key) -> tuple[int, int]:
         """Return how many parts of the key the file spells out, and the line of the last of them."""

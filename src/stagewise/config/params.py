@@ -7,6 +7,7 @@ choice and whose other keys are values laid over it::
     trainer: {use: default, max_epochs: 12}
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ from stagewise.errors import ConfigError
 Params = dict[str, Any]
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as a number, as OmegaConf does in conf/."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def read_params(root: Path) -> Params:
     """Read params.yaml.
 
@@ -29,7 +39,7 @@ def read_params(root: Path) -> Params:
     """
     file = root / "params.yaml"
     try:
-        params = yaml.safe_load(file.read_text()) or {}
+        params = yaml.load(file.read_text(), Loader=_Loader) or {}
     except FileNotFoundError as error:
         raise ConfigError("params.yaml is missing", where=str(root), fix="start from a clone of the project") from error
     except yaml.YAMLError as error:
@@ -38,7 +48,7 @@ def read_params(root: Path) -> Params:
         ) from error
     if not isinstance(params, dict):
         raise ConfigError("params.yaml must be a mapping of sections", where="params.yaml:1")
-    return params
+    return {str(key): value for key, value in params.items()}
 
 
 def apply_overrides(params: Params, overrides: Sequence[str], groups: set[str]) -> Params:

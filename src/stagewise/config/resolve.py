@@ -1,5 +1,7 @@
 """Cut the validated config into ``build/<stage>.yaml``, one file with all that enters the stage."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,18 @@ def configure(root: Path, overrides: Sequence[str] = ()) -> dict[str, Path]:
     Raises:
         ConfigError: see ``compose``.
     """
-    project = compose(root, overrides)
+    texts = resolved_files(root, overrides)
     (root / "build").mkdir(exist_ok=True)
-    return {stage: _write(root, stage, settings) for stage, settings in stage_settings(project).items()}
+    return {stage: _write(root / "build" / f"{stage}.yaml", text) for stage, text in texts.items()}
+
+
+def resolved_files(root: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
+    """Return what ``configure`` would write into each ``build/<stage>.yaml``, by stage, and write nothing.
+
+    Raises:
+        ConfigError: see ``compose``.
+    """
+    return {stage: _text(root, stage, settings) for stage, settings in stage_settings(compose(root, overrides)).items()}
 
 
 def stage_settings(project: Project) -> dict[str, BaseModel]:
@@ -83,11 +94,16 @@ def _cross_validation(project: Project, training: dict[str, Any]) -> Target | No
     return Target.model_validate({"_target_": "stagewise.evaluation.folds.CrossValidation", "folds": folds, **sections})
 
 
-def _write(root: Path, stage: str, settings: BaseModel) -> Path:
-    path = root / "build" / f"{stage}.yaml"
+def _text(root: Path, stage: str, settings: BaseModel) -> str:
     config = settings.model_dump(mode="json", by_alias=True)
-    entry = {"config": config, **code_and_libraries(stage, config, root)}
-    text = HEADER + yaml.safe_dump(entry, sort_keys=True, allow_unicode=True, width=120)
+    entry: dict[str, Any] = {"config": config, **code_and_libraries(stage, config, root)}
+    # DVC leaves every value named `size` or `nfiles`, at any depth, out of what its run-cache looks up, and would
+    # restore the outputs of another image size; a digest of the whole has no such name.
+    entry["key"] = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
+    return HEADER + yaml.safe_dump(entry, sort_keys=True, allow_unicode=True, width=120)
+
+
+def _write(path: Path, text: str) -> Path:
     if not path.is_file() or path.read_text() != text:
         path.write_text(text)
     return path

@@ -7,13 +7,13 @@ orphan keeps writing after ``dvc repro`` was killed.
 
 import ctypes
 import fcntl
-import hashlib
 import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, NoReturn, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from stagewise.config import history
 from stagewise.config.inputs import fingerprint_inputs, moved_inputs
 from stagewise.config.keys import code_and_libraries
 from stagewise.errors import StageError, StagewiseError
@@ -67,9 +68,9 @@ class StageRun:
         return Path(value) if value else None
 
     def stage_keys(self) -> dict[str, str]:
-        """Return the SHA-256 of every ``build/<stage>.yaml``: all that entered each stage beside its data."""
+        """Return the key of every stage: the digest of all that enters it beside its data."""
         files = sorted((self.root / "build").glob("*.yaml"))
-        return {file.stem: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        return {file.stem: _read_entry(file, file.stem)["key"] for file in files}
 
     @contextmanager
     def outputs(self, *names: str) -> Iterator[list[Path]]:
@@ -144,7 +145,10 @@ def run_stage(name: str, body: Callable[[StageRun], None]) -> NoReturn:
         with stage_lock(root, name):
             run = StageRun(name, root)
             run.check_current()
+            started = time.monotonic()
             body(run)
+            if is_first_process():
+                history.record(root, name, time.monotonic() - started)
     except StagewiseError as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)

@@ -1,15 +1,24 @@
 """Which classes a config may name, and how they are built: default-deny.
 
-Hydra's ``_target_`` imports and calls whatever a YAML file names. Here a target is refused
-unless its module lies under one of ``PROJECT`` or its full name is in ``LIBRARY``.
+Hydra's ``_target_`` imports and calls whatever a YAML file names. Here a target is refused unless it is a class
+below one of ``PROJECT`` (of ``FUNCTIONS``: a function), or its full name is in ``LIBRARY`` or in the project's own
+conf/targets.yaml. No environment variable and no override changes the list.
 """
 
 import importlib
+import inspect
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+from annotated_types import Ge, Gt, Le, Lt
+
+from stagewise.config.own_targets import FILE, matches, read_own_targets, why_denied
 from stagewise.config.schema.base import Target
 from stagewise.errors import ConfigError
+
+FUNCTIONS = ("stagewise.training.schedules.",)
+"""Module prefixes of the project whose functions a config may name."""
 
 PROJECT = (
     "stagewise.compression.candidates.",
@@ -19,27 +28,42 @@ PROJECT = (
     "stagewise.evaluation.",
     "stagewise.models.",
     "stagewise.tasks.",
-    "stagewise.training.schedules.",
+    *FUNCTIONS,
 )
-"""Module prefixes of the project whose classes and functions a config may name."""
+"""Module prefixes of the project whose classes a config may name."""
 
-LIBRARY = frozenset(
-    {
-        "torch.optim.SGD",
-        "torch.optim.Adam",
-        "torch.optim.AdamW",
-        "torch.optim.Adagrad",
-        "torch.optim.RMSprop",
-    }
-)
-"""Library classes that a config may name."""
+_Positive = Annotated[float, Gt(0)]
+_NotNegative = Annotated[float, Ge(0)]
+_Decay = Annotated[float, Ge(0), Lt(1)]
+_COMMON: dict[str, Any] = {"lr": _Positive, "weight_decay": _NotNegative}
+_ADAM = _COMMON | {"betas": tuple[_Decay, _Decay], "eps": _Positive}
+
+LIBRARY: dict[str, dict[str, Any]] = {
+    "torch.optim.SGD": _COMMON | {"momentum": _Decay, "dampening": Annotated[float, Ge(0), Le(1)]},
+    "torch.optim.Adam": _ADAM,
+    "torch.optim.AdamW": _ADAM,
+    "torch.optim.Adagrad": _COMMON
+    | {"lr_decay": _NotNegative, "initial_accumulator_value": _NotNegative, "eps": _NotNegative},
+    "torch.optim.RMSprop": _COMMON | {"alpha": _Decay, "momentum": _Decay, "eps": _NotNegative},
+}
+"""Library classes that a config may name, with the types and ranges that their signatures do not say."""
+
+SPECIAL = "_target_"
+"""The only key with underscores around it that a target may have; ``_partial_``, ``_args_``, ... are Hydra's."""
 
 
-def is_allowed(name: str) -> bool:
-    """Whether a config may name this target; private names never are."""
-    if any(not part.isidentifier() or part.startswith("_") for part in name.split(".")):
+def is_allowed(name: str, root: Path | None = None) -> bool:
+    """Whether a config may name this target; private names never are.
+
+    Args:
+        name: full dotted name.
+        root: the project, whose conf/targets.yaml is read; without it only the built-in list counts.
+    """
+    if any(not _is_public(part) for part in name.split(".")):
         return False
-    return name in LIBRARY or name.startswith(PROJECT)
+    if name in LIBRARY or name.startswith(PROJECT):
+        return True
+    return root is not None and matches(name, read_own_targets(root))
 
 
 def find_targets(value: Any, key: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
@@ -57,12 +81,39 @@ def find_targets(value: Any, key: tuple[str | int, ...] = ()) -> Iterator[tuple[
 def build(target: Target, **objects: Any) -> Any:
     """Import the target and call it with its config arguments and ``objects``.
 
-    Nested ``_target_`` mappings among the arguments are built first.
+    Nested ``_target_`` mappings among the arguments are built first. The whole tree is checked against the list
+    (and conf/targets.yaml of the current folder) before anything of it is imported.
 
     Raises:
         ConfigError: the name is not allowed, does not exist, or does not take these arguments.
     """
+    _check({"_target_": target.target, **target.arguments})
     return _call(target.target, target.arguments, objects)
+
+
+def _check(tree: Any) -> None:
+    if isinstance(tree, dict):
+        if SPECIAL in tree:
+            _check_mapping(tree)
+        for child in tree.values():
+            _check(child)
+    elif isinstance(tree, (list, tuple)):
+        for child in tree:
+            _check(child)
+
+
+def _check_mapping(mapping: dict[str, Any]) -> None:
+    name = mapping[SPECIAL]
+    if not isinstance(name, str) or not is_allowed(name, Path.cwd()):
+        raise ConfigError(f"_target_ {name!r} is not allowed", fix=f"name a class of stagewise, or add it to {FILE}")
+    special = [key for key in mapping if is_special(key)]
+    if special:
+        raise ConfigError(f"{name}: {special[0]} is not allowed", why="a target takes plain arguments only")
+
+
+def is_special(key: Any) -> bool:
+    """Whether a key is one by which Hydra changes how a target is called."""
+    return isinstance(key, str) and key.startswith("_") and key.endswith("_") and key != SPECIAL
 
 
 def _call(name: str, arguments: dict[str, Any], objects: dict[str, Any]) -> Any:
@@ -85,10 +136,36 @@ def _build_nested(value: Any) -> Any:
 
 
 def _load(name: str) -> Any:
-    if not is_allowed(name):
-        raise ConfigError(f"_target_ {name!r} is not allowed", fix="name a class of stagewise, or see docs/config.md")
     module, _, attribute = name.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"_target_ {name!r} does not exist", why=str(error)) from error
+    reason = _why_unfit(name, module, found)
+    if reason:
+        raise ConfigError(f"_target_ {name!r} is not allowed", why=reason)
+    return found
+
+
+def _why_unfit(name: str, module: str, found: Any) -> str | None:
+    """Say why an imported object is not what its name promised: a module may hold what others define."""
+    if name in LIBRARY:
+        return None
+    home = getattr(found, "__module__", None)
+    if not (inspect.isclass(found) or inspect.isfunction(found)) or not isinstance(home, str):
+        return "it is no class and no function"
+    if name.startswith(PROJECT):
+        if home != module:
+            return f"it is defined in {home}"
+        return None if inspect.isclass(found) or name.startswith(FUNCTIONS) else "it is no class"
+    return why_denied(f"{home}.{attribute_of(name)}")
+
+
+def attribute_of(name: str) -> str:
+    """Return the last part of a dotted name."""
+    return name.rpartition(".")[2]
+
+
+def _is_public(part: str) -> bool:
+    # ASCII: Python folds full-width letters to plain ones, so that a reader would not see what is named.
+    return part.isidentifier() and part.isascii() and not part.startswith("_")

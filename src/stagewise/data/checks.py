@@ -100,7 +100,9 @@ def judge(findings: Sequence[Finding], name: str) -> None:
         raise DataError(
             f"the data of {name!r} failed {len(failed)} check{'s' if len(failed) > 1 else ''}",
             where="data.checks",
-            fix=f"correct the raw data, or set {remedies}" if remedies else "correct the raw data",
+            fix=f"correct the files that data.source names, or set {remedies}"
+            if remedies
+            else "correct the files that data.source names",
             details=[finding.message for finding in failed],
         )
 

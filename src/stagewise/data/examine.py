@@ -174,7 +174,8 @@ def _check_counts(result: Examination, minimum: int) -> None:
         f"{result.classes[label]!r} has {train[label]} to train on, {seen[label]} in all but test" for label in few
     ]
     if len(result.classes) < 2:
-        examples = [f"{len(result.classes)} classes in all, and at least 2 are needed"]
+        found = f"only the class {result.classes[0]!r}" if len(result.classes) else "no class"
+        examples = [f"{found} was found, and at least 2 are needed"]
     lowest = int(train[few].min(initial=minimum))
     fix = f"data.checks.min_class_count={lowest}" if lowest and len(few) else ""
     count = max(len(few), len(examples))

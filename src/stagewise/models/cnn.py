@@ -1,7 +1,9 @@
 """Convolutional network: the two-convolution network of the MNIST tutorials, with its sizes as arguments."""
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from stagewise.models.layers import activation as make_activation
@@ -26,18 +28,21 @@ class CNN(nn.Module):
         ValueError: the image is too small for the blocks, a size is out of range, or the activation unknown.
     """
 
+    takes = "image"
+    """The kind of input, as features name it."""
+
     def __init__(
         self,
         input_shape: tuple[int, int, int],
         outputs: int,
         *,
-        channels: Sequence[int] = (32, 64),
-        hidden: int = 128,
-        kernel: int = 3,
-        padding: int = 1,
+        channels: Sequence[Annotated[int, Gt(0)]] = (32, 64),
+        hidden: Annotated[int, Gt(0)] = 128,
+        kernel: Annotated[int, Gt(0)] = 3,
+        padding: Annotated[int, Ge(0)] = 1,
         batch_norm: bool = False,
-        dropout: float = 0.0,
-        activation: str = "relu",
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        activation: Literal["relu", "gelu", "silu", "tanh"] = "relu",
     ) -> None:
         super().__init__()
         check_positive(outputs=outputs, hidden=hidden, kernel=kernel)

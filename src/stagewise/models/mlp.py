@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from stagewise.models.layers import activation as make_activation
@@ -23,14 +25,17 @@ class MLP(nn.Module):
         ValueError: a size is below one, the dropout no share, or the activation unknown.
     """
 
+    takes = "image"
+    """The kind of input, as features name it."""
+
     def __init__(
         self,
         input_shape: tuple[int, int, int],
         outputs: int,
         *,
-        hidden: Sequence[int] = (256, 128),
-        dropout: float = 0.0,
-        activation: str = "relu",
+        hidden: Sequence[Annotated[int, Gt(0)]] = (256, 128),
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        activation: Literal["relu", "gelu", "silu", "tanh"] = "relu",
     ) -> None:
         super().__init__()
         check_positive(outputs=outputs, **{f"hidden[{number}]": width for number, width in enumerate(hidden)})

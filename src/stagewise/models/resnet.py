@@ -1,6 +1,9 @@
 """Residual network for small images, after He et al. (2016), section 4.2."""
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from stagewise.models.layers import check_positive
@@ -41,14 +44,17 @@ class ResNet(nn.Module):
         ValueError: the depth is not 6n + 2, or the image smaller than 4x4.
     """
 
+    takes = "image"
+    """The kind of input, as features name it."""
+
     def __init__(
         self,
         input_shape: tuple[int, int, int],
         outputs: int,
         *,
-        depth: int = 20,
-        width: int = 16,
-        dropout: float = 0.0,
+        depth: Annotated[int, Ge(8)] = 20,
+        width: Annotated[int, Gt(0)] = 16,
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()
         check_positive(outputs=outputs, width=width)

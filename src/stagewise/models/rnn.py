@@ -1,8 +1,9 @@
 """Recurrent network that reads an image row by row."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
 from stagewise.models.layers import check_positive
@@ -27,16 +28,19 @@ class RNN(nn.Module):
         ValueError: the cell is unknown or a size is out of range.
     """
 
+    takes = "image"
+    """The kind of input, as features name it."""
+
     def __init__(
         self,
         input_shape: tuple[int, int, int],
         outputs: int,
         *,
         cell: Literal["lstm", "gru"] = "lstm",
-        hidden: int = 128,
-        layers: int = 1,
+        hidden: Annotated[int, Gt(0)] = 128,
+        layers: Annotated[int, Gt(0)] = 1,
         bidirectional: bool = True,
-        dropout: float = 0.0,
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()
         check_positive(outputs=outputs, hidden=hidden, layers=layers)

@@ -1,8 +1,9 @@
 """Small vision transformer, after Dosovitskiy et al. (2021)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -68,17 +69,20 @@ class ViT(nn.Module):
         ValueError: the image is not a multiple of the patch, ``dim`` not one of ``heads``, or a size out of range.
     """
 
+    takes = "image"
+    """The kind of input, as features name it."""
+
     def __init__(
         self,
         input_shape: tuple[int, int, int],
         outputs: int,
         *,
-        patch: int = 4,
-        dim: int = 64,
-        depth: int = 4,
-        heads: int = 4,
-        mlp_ratio: float = 2.0,
-        dropout: float = 0.0,
+        patch: Annotated[int, Gt(0)] = 4,
+        dim: Annotated[int, Gt(0)] = 64,
+        depth: Annotated[int, Gt(0)] = 4,
+        heads: Annotated[int, Gt(0)] = 4,
+        mlp_ratio: Annotated[float, Gt(0)] = 2.0,
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
         pool: Literal["mean", "cls"] = "mean",
     ) -> None:
         super().__init__()

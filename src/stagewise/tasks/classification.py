@@ -1,10 +1,11 @@
 """Training an image classifier with Lightning."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -58,9 +59,9 @@ class ClassificationModule(TaskModule):
         max_epochs: int,
         class_counts: list[int],
         channels_last: bool = True,
-        label_smoothing: float = 0.0,
-        class_weights: Literal["balanced"] | list[float] | None = None,
-        l1: float = 0.0,
+        label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        class_weights: Literal["balanced"] | list[Annotated[float, Gt(0)]] | None = None,
+        l1: Annotated[float, Ge(0)] = 0.0,
         decay_norm_and_bias: bool = False,
     ) -> None:
         super().__init__()

@@ -7,8 +7,9 @@ is the peak.
 
 import math
 from collections.abc import Callable
-from typing import Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
+from annotated_types import Ge, Gt, Le, Lt
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
@@ -24,7 +25,9 @@ class Schedule(TypedDict):
     """Metric that a plateau is seen in."""
 
 
-def constant(optimizer: Optimizer, total_steps: int, steps_per_epoch: int, *, warmup_epochs: float = 0.0) -> Schedule:
+def constant(
+    optimizer: Optimizer, total_steps: int, steps_per_epoch: int, *, warmup_epochs: Annotated[float, Ge(0)] = 0.0
+) -> Schedule:
     """The same rate throughout, after a linear warm-up."""
     return _by_step(optimizer, lambda _: 1.0, total_steps, steps_per_epoch, warmup_epochs)
 
@@ -34,8 +37,8 @@ def cosine(
     total_steps: int,
     steps_per_epoch: int,
     *,
-    warmup_epochs: float = 0.0,
-    final_fraction: float = 0.0,
+    warmup_epochs: Annotated[float, Ge(0)] = 0.0,
+    final_fraction: Annotated[float, Ge(0), Le(1)] = 0.0,
 ) -> Schedule:
     """Linear warm-up, then half a cosine down to ``final_fraction`` of the rate."""
     warmup = _warmup_steps(total_steps, steps_per_epoch, warmup_epochs)
@@ -51,9 +54,9 @@ def one_cycle(
     total_steps: int,
     steps_per_epoch: int,
     *,
-    warmup_fraction: float = 0.25,
-    initial_fraction: float = 0.04,
-    final_fraction: float = 1e-4,
+    warmup_fraction: Annotated[float, Ge(0), Le(1)] = 0.25,
+    initial_fraction: Annotated[float, Ge(0), Le(1)] = 0.04,
+    final_fraction: Annotated[float, Ge(0), Le(1)] = 1e-4,
 ) -> Schedule:
     """One cosine up from ``initial_fraction`` of the rate over ``warmup_fraction`` of all steps, and one down."""
     top = max(round(warmup_fraction * total_steps), 1)
@@ -71,9 +74,9 @@ def step(
     total_steps: int,
     steps_per_epoch: int,
     *,
-    every_epochs: int = 10,
-    gamma: float = 0.1,
-    warmup_epochs: float = 0.0,
+    every_epochs: Annotated[int, Gt(0)] = 10,
+    gamma: Annotated[float, Gt(0), Le(1)] = 0.1,
+    warmup_epochs: Annotated[float, Ge(0)] = 0.0,
 ) -> Schedule:
     """Times ``gamma`` every ``every_epochs`` epochs, after a linear warm-up."""
     period = every_epochs * steps_per_epoch
@@ -87,9 +90,9 @@ def plateau(
     *,
     monitor: str = "val_loss",
     mode: Literal["min", "max"] = "min",
-    factor: float = 0.5,
-    patience: int = 2,
-    min_lr: float = 0.0,
+    factor: Annotated[float, Gt(0), Lt(1)] = 0.5,
+    patience: Annotated[int, Ge(0)] = 2,
+    min_lr: Annotated[float, Ge(0)] = 0.0,
 ) -> Schedule:
     """Times ``factor`` when ``monitor`` has not improved for more than ``patience`` epochs.
 

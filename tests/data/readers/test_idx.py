@@ -61,6 +61,20 @@ def test_splits_in_a_wrapping_folder(tmp_path: Path) -> None:
     assert [(s.id, s.split) for s in found] == [("mine/b-i#0", "test"), ("mine/a-i#0", None), ("mine/a-i#1", None)]
 
 
+@pytest.mark.parametrize(("there", "named"), [("", ".gz"), (".gz", "")])
+def test_a_file_is_found_packed_or_unpacked_whichever_is_named(tmp_path: Path, there: str, named: str) -> None:
+    pack = gzip.compress if there else bytes
+    (tmp_path / f"i{there}").write_bytes(pack(idx(images((3, 2, 2)))))
+    (tmp_path / f"l{there}").write_bytes(pack(idx(LABELS)))
+    found = IdxReader({"train": f"i{named}"}, {"train": f"l{named}"}, root=tmp_path)
+    assert [(s.id, s.label) for s in found] == [(f"i{there}#0", 3), (f"i{there}#1", 1), (f"i{there}#2", 2)]
+
+
+def test_a_file_that_is_neither_packed_nor_unpacked(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no i\.gz in "):
+        list(IdxReader({"train": "i.gz"}, {"train": "l.gz"}, root=tmp_path))
+
+
 GOOD = idx(images((3, 2, 2)))
 
 

@@ -185,7 +185,9 @@ def test_links_that_lead_elsewhere(
 
 def test_an_empty_folder(tmp_path: Path, out: Path, partial: Path) -> None:
     (tmp_path / "own").mkdir()
-    assert "holds no files" in failure(settings({"path": str(tmp_path / "own")}), out, partial)
+    message = failure(settings({"path": str(tmp_path / "own")}), out, partial)
+    assert "the folder own holds no files" in message
+    assert "next:  put your data there" in message
 
 
 def test_a_folder_that_holds_its_own_copy(tmp_path: Path, out: Path, partial: Path) -> None:

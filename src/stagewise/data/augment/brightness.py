@@ -1,8 +1,10 @@
 """Make images lighter or darker."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -19,8 +21,8 @@ class Brightness:
         ValueError: ``amount`` or ``p`` does not lie in [0, 1].
     """
 
-    amount: float = 0.2
-    p: float = 0.5
+    amount: Annotated[float, Ge(0), Le(1)] = 0.2
+    p: Annotated[float, Ge(0), Le(1)] = 0.5
 
     def __post_init__(self) -> None:
         check_shares(amount=self.amount, p=self.p)

@@ -1,9 +1,10 @@
 """Pad images and crop them back to their size."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,10 +26,10 @@ class Crop:
         ValueError: ``padding`` is negative or ``mode`` is unknown; when called, the image is too small to reflect.
     """
 
-    padding: int = 2
+    padding: Annotated[int, Ge(0)] = 2
     mode: Literal["constant", "reflect", "replicate"] = "constant"
-    p: float = 1.0
-    fill: float = 0.0
+    p: Annotated[float, Ge(0), Le(1)] = 1.0
+    fill: Annotated[float, Ge(0), Le(1)] = 0.0
 
     def __post_init__(self) -> None:
         check_shares(p=self.p, fill=self.fill)

@@ -1,8 +1,10 @@
 """Paste a part of another image."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -22,8 +24,8 @@ class CutMix:
         ValueError: ``alpha`` or ``p`` is out of range.
     """
 
-    alpha: float = 1.0
-    p: float = 0.5
+    alpha: Annotated[float, Gt(0), Le(1)] = 1.0
+    p: Annotated[float, Ge(0), Le(1)] = 0.5
 
     soft_labels = True
 

@@ -1,8 +1,10 @@
 """Paint over a part of each image."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -22,10 +24,10 @@ class Erase:
         ValueError: not ``0 <= low <= high <= 1``, or ``p`` or ``fill`` does not lie in [0, 1].
     """
 
-    low: float = 0.1
-    high: float = 0.4
-    p: float = 0.5
-    fill: float = 0.0
+    low: Annotated[float, Ge(0), Le(1)] = 0.1
+    high: Annotated[float, Ge(0), Le(1)] = 0.4
+    p: Annotated[float, Ge(0), Le(1)] = 0.5
+    fill: Annotated[float, Ge(0), Le(1)] = 0.0
 
     def __post_init__(self) -> None:
         check_shares(p=self.p, fill=self.fill)

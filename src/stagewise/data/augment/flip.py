@@ -1,8 +1,10 @@
 """Mirror images."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -17,8 +19,8 @@ class Flip:
         ValueError: a probability does not lie in [0, 1].
     """
 
-    horizontal: float = 0.5
-    vertical: float = 0.0
+    horizontal: Annotated[float, Ge(0), Le(1)] = 0.5
+    vertical: Annotated[float, Ge(0), Le(1)] = 0.0
 
     def __post_init__(self) -> None:
         check_shares(horizontal=self.horizontal, vertical=self.vertical)

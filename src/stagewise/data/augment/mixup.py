@@ -1,8 +1,10 @@
 """Mix images and labels of two rows."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -21,8 +23,8 @@ class Mixup:
         ValueError: ``alpha`` or ``p`` is out of range.
     """
 
-    alpha: float = 0.2
-    p: float = 1.0
+    alpha: Annotated[float, Gt(0), Le(1)] = 0.2
+    p: Annotated[float, Ge(0), Le(1)] = 1.0
 
     soft_labels = True
 

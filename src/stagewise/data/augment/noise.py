@@ -1,8 +1,10 @@
 """Add noise to images."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -20,8 +22,8 @@ class Noise:
         ValueError: ``std`` is negative or ``p`` does not lie in [0, 1].
     """
 
-    std: float = 0.1
-    p: float = 0.5
+    std: Annotated[float, Ge(0)] = 0.1
+    p: Annotated[float, Ge(0), Le(1)] = 0.5
 
     def __post_init__(self) -> None:
         check_shares(p=self.p)

@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -18,9 +20,9 @@ class Rotate(Affine):
         ValueError: ``degrees`` does not lie in [0, 180], or ``p`` or ``fill`` not in [0, 1].
     """
 
-    degrees: float = 10.0
-    p: float = 1.0
-    fill: float = 0.0
+    degrees: Annotated[float, Ge(0), Le(180)] = 10.0
+    p: Annotated[float, Ge(0), Le(1)] = 1.0
+    fill: Annotated[float, Ge(0), Le(1)] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

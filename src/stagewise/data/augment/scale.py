@@ -1,8 +1,10 @@
 """Scale images."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -17,10 +19,10 @@ class Scale(Affine):
         ValueError: not ``0 < low <= high``, or ``p`` or ``fill`` does not lie in [0, 1].
     """
 
-    low: float = 0.9
-    high: float = 1.1
-    p: float = 1.0
-    fill: float = 0.0
+    low: Annotated[float, Gt(0)] = 0.9
+    high: Annotated[float, Gt(0)] = 1.1
+    p: Annotated[float, Ge(0), Le(1)] = 1.0
+    fill: Annotated[float, Ge(0), Le(1)] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,8 +1,10 @@
 """Shift images."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from stagewise.data.augment import random
@@ -18,9 +20,9 @@ class Shift(Affine):
         ValueError: ``fraction``, ``p`` or ``fill`` does not lie in [0, 1].
     """
 
-    fraction: float = 0.1
-    p: float = 1.0
-    fill: float = 0.0
+    fraction: Annotated[float, Ge(0), Le(1)] = 0.1
+    p: Annotated[float, Ge(0), Le(1)] = 1.0
+    fill: Annotated[float, Ge(0), Le(1)] = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,8 +1,10 @@
 """Images as fixed-size uint8 arrays."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Gt, Len
 from numpy.typing import NDArray
 
 from stagewise.data.features.pixels import FILTERS, fit
@@ -23,7 +25,15 @@ class ImageFeature:
         ConfigError: an argument is none of these.
     """
 
-    def __init__(self, size: list[int] | tuple[int, int], channels: int = 1, resize: str = "bilinear") -> None:
+    kind = "image"
+    """The kind of input that this gives; a network says which it ``takes``."""
+
+    def __init__(
+        self,
+        size: Annotated[Sequence[Annotated[int, Gt(0)]], Len(2, 2)],
+        channels: Literal[1, 3] = 1,
+        resize: Literal["bilinear", "nearest", "bicubic", "lanczos", "area"] = "bilinear",
+    ) -> None:
         where = "data.feature"
         if len(size) != 2 or not all(type(length) is int and length > 0 for length in size):
             raise ConfigError(f"size {list(size)} is not [height, width]", where=f"{where}.size", fix="e.g. [28, 28]")

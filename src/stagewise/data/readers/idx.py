@@ -30,6 +30,8 @@ _LARGEST_ROW = 1 << 30
 class IdxReader:
     """Images and labels of IDX files, plain or gzipped, streamed one image at a time.
 
+    A file named with ``.gz`` is found unpacked too, and one named without it, packed.
+
     Args:
         images: file of each split (``train``, ``validation``, ``test``; ``all`` when none is published):
             N x H x W, or N x H x W x C.
@@ -54,7 +56,7 @@ class IdxReader:
             DataError: a file is missing, damaged, or not what its header says.
         """
         for split, images, labels in self._pairs:
-            yield from self._read(split, locate(self._root, images), locate(self._root, labels))
+            yield from self._read(split, _find(self._root, images), _find(self._root, labels))
 
     def _read(self, split: str | None, images: Path, labels: Path) -> Iterator[Sample]:
         with _open(images) as values, _open(labels) as targets:
@@ -73,6 +75,19 @@ class IdxReader:
             name = images.relative_to(self._root).as_posix()
             for index, (value, label) in enumerate(zip(values.rows(), targets.rows(), strict=True)):
                 yield Sample(id=f"{name}#{index}", value=value, label=int(label), split=split)
+
+
+def _find(root: Path, name: str) -> Path:
+    """The file ``name``, or that of the same name with or without ``.gz``; DataError if there is neither."""
+    try:
+        return locate(root, name)
+    except DataError:
+        other = name.removesuffix(".gz") if name.endswith(".gz") else f"{name}.gz"
+        try:
+            return locate(root, other)
+        except DataError:
+            pass
+        raise
 
 
 @dataclass(frozen=True)

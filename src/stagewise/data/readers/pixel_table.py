@@ -8,9 +8,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Annotated, Literal
 
 import numpy as np
+from annotated_types import Gt
 from numpy.typing import NDArray
 
 from stagewise.data.readers.files import find_one, locate
@@ -38,8 +39,8 @@ class PixelTableReader:
     def __init__(
         self,
         file: str | None = None,
-        shape: tuple[int, ...] = (28, 28),
-        maximum: float = 255,
+        shape: tuple[Annotated[int, Gt(0)], ...] = (28, 28),
+        maximum: Annotated[float, Gt(0)] = 255,
         label: Literal["first", "last"] = "first",
         header: bool = False,
         *,

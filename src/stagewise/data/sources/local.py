@@ -59,7 +59,11 @@ def _copy_folder(source: Path, target: Path) -> dict[str, Any]:
     files = dict(_files(source))
     total = sum(path.stat().st_size for path in files.values())
     if not files:
-        raise SourceError(f"the folder {source.name} holds no files", where=str(source))
+        raise SourceError(
+            f"the folder {source.name} holds no files",
+            where="data.source.path",
+            fix="put your data there, or correct the path (it is relative to the project root)",
+        )
     require_room(target.parent, total, source.name)
     tree = hashlib.sha256()
     for name in sorted(files):
