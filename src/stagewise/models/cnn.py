@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from stagewise.models.layers import activation as make_activation
 from stagewise.models.layers import check_positive
 
+MONOTONE = ("relu", "tanh")
+"""Activations that never fall as their input grows."""
+
 
 class CNN(nn.Module):
     """Blocks of convolution, activation and 2x2 max-pooling, then one hidden dense layer.
@@ -53,7 +56,9 @@ class CNN(nn.Module):
             height, width = (_pooled(size, kernel, padding, input_shape) for size in (height, width))
             blocks.append(nn.Conv2d(previous, maps, kernel, padding=padding, bias=not batch_norm))
             blocks += [nn.BatchNorm2d(maps)] if batch_norm else []
-            blocks += [make_activation(activation), nn.MaxPool2d(2)]
+            block = [make_activation(activation), nn.MaxPool2d(2)]
+            # Pooling first gives the same result where the activation is monotone, from a quarter of the work.
+            blocks += reversed(block) if activation in MONOTONE else block
             previous = maps
         self.features = nn.Sequential(*blocks)
         self.head = nn.Sequential(
