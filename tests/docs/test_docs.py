@@ -22,7 +22,9 @@ HEADS = sorted((ROOT / "conf").rglob("*.yaml"))
 def commands(page: Path) -> Iterator[str]:
     """Yield the shell commands in the plain code blocks of a page."""
     for block in re.findall(r"^```\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
+        lines = block.splitlines()
+        typed = [line for line in lines if line.startswith("$ ")]  # what else is in such a block was printed
+        for line in typed or lines:
             line = line.removeprefix("$ ").split("  #")[0].strip()
             if line.split(" ")[0].split("=")[0] in {"make", "dvc", "python", "stagewise", "git", "STAGEWISE_MIRROR"}:
                 yield line
