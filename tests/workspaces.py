@@ -34,6 +34,7 @@ def call(root: Path, *command: str, code: int = 0, **environment: str) -> subpro
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": str(root / "src"),
+        **{f"GIT_{role}_{what}": "test@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         "DVC_SITE_CACHE_DIR": str(root.parent / f"{root.name}-site"),
         **environment,
     }
