@@ -31,7 +31,7 @@ lock: ## write requirements.lock again from pyproject.toml, in a fresh environme
 	@rm -rf .stagewise/lock && $(PYTHON) -m venv .stagewise/lock
 	@.stagewise/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[dev]'
 	@.stagewise/lock/bin/python -m pip freeze --all --exclude pip --exclude stagewise \
-		| sed -E 's/\+[a-z0-9]+$$//' | grep -vE '^(nvidia|triton|cuda)' > requirements.lock
+		| sed -E 's/\+[a-z0-9]+$$//' | grep -vE '^(-e|nvidia|triton|cuda)' > requirements.lock
 	@rm -rf .stagewise/lock build/lib build/bdist*
 
 clean: ## remove the environment and all outputs; DVC's cache stays
