@@ -62,22 +62,9 @@ def cpu_seconds(code: str) -> float:
 
 def heavy(code: str) -> str:
     """Return which of the costly libraries `code` brings in."""
-    names = (
-        "torch",
-        "pytorch_lightning",
-        "torchmetrics",
-        "sklearn",
-        "matplotlib",
-        "onnx",
-        "onnxruntime",
-        "pyarrow",
-        "hydra",
-    )
-    check = f"{code}\nimport sys; print(*[n for n in {names!r} if n in sys.modules])"
-    found = subprocess.run(
-        [sys.executable, "-c", check], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.split()
-    return f"   {', '.join(found)}" if found else ""
+    check = f"{code}\nimport sys; print(*[n for n in {HEAVY!r} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True, capture_output=True, text=True)
+    return "   " + ", ".join(done.stdout.split())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ def test_every_line_is_an_exact_pin() -> None:
 
 
 def test_every_requirement_is_pinned() -> None:
-    pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "requirements.lock").open()}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "requirements.lock").read_text().splitlines()
+    }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {re.split(r"[\[<>=]", name)[0].lower() for name in project["dependencies"]}
     wanted |= {re.split(r"[\[<>=]", name)[0].lower() for name in project["optional-dependencies"]["dev"]}
