@@ -29,3 +29,8 @@ def mirror() -> Path:
     if not (folder / "mnist").is_dir():
         pytest.skip("no mirror of the data sets (STAGEWISE_MIRROR)")
     return folder
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name raw bytes by their length: their content may differ between workers (a time inside a gzip header)."""
+    return f"{len(val)}-bytes" if isinstance(val, bytes) else None
