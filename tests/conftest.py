@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from workspaces import PARAMS
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,8 +15,8 @@ def project(tmp_path: Path) -> Path:
     """A copy of this project's config and stages, with its sources linked."""
     root = tmp_path / "project"
     root.mkdir()
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, root / name)
+    (root / "params.yaml").write_text(PARAMS)
+    shutil.copy(ROOT / "dvc.yaml", root / "dvc.yaml")
     for name in ("conf", "stages"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     (root / "src").symlink_to(ROOT / "src")

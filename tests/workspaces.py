@@ -8,6 +8,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
+PARAMS = """\
+# The default experiment, spelt out, so that tests have words and values to edit.
+name: my-model
+version: 0.1.0
+seed: 0
+threads: 2
+
+data: digits
+augment: light
+model: cnn
+optimizer: {use: adamw, lr: 0.005}
+scheduler: one_cycle
+trainer: {use: default}
+compress: {use: int8, max_drop: 0.005}
+"""
+
 
 def workspace(root: Path) -> Path:
     """Copy the project's files as git sees them into ``root``, as a git repository of its own with an empty cache."""

@@ -17,7 +17,7 @@ examples:
   stagewise plan                                      which stages would run, and why
   stagewise config train model=mlp                    what a stage gets, and where each value was written
   stagewise diff HEAD~1                               what enters the stages now and did not before
-  stagewise predict dist/image-classifier-0.1.0 *.png print label and probability of images
+  stagewise predict dist/my-model-0.1.0 INPUT         print what a package answers
 """
 
 
@@ -58,9 +58,11 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_questions(commands)
 
-    predict = commands.add_parser("predict", help="print label and probability of images")
+    predict = commands.add_parser("predict", help="print what a package answers")
     predict.add_argument("package", type=Path, help="folder of a package: dist/<name>-<version>")
-    predict.add_argument("images", nargs=argparse.REMAINDER, help="image files; also --json, --top K, --self-test")
+    predict.add_argument(
+        "inputs", nargs=argparse.REMAINDER, help="inputs, as the package takes them; also --json, --top K, --self-test"
+    )
     predict.set_defaults(run=_predict)
     return parser
 
@@ -144,4 +146,4 @@ def _schema(_: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from stagewise.packaging.predictor import main as predict
 
-    return predict(options.images, folder=options.package)
+    return predict(options.inputs, folder=options.package)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stagewise.errors import PackageError
+from stagewise.report.words import headline, show, title
 
 REPORT = Path("reports/evaluation/report.html")
 
@@ -27,23 +28,28 @@ def print_summary(root: Path) -> None:
     package = _package(root)
     console = Console(highlight=False)
     console.print()
-    console.print(
-        f"[bold]test accuracy {metrics['accuracy']:.2%}[/bold]  "
-        f"(95 % interval {metrics['accuracy_low']:.2%} to {metrics['accuracy_high']:.2%}, {metrics['rows']:,} images)"
-    )
+    name = headline(metrics)
+    measured = f"{_interval(metrics, name)}{metrics['rows']:,} rows"
+    console.print(f"[bold]test {title(name)} {show(name, metrics[name])}[/bold]  ({measured})")
     console.print(_compression_table(candidates, latency))
-    example = next(iter(sorted((package / "examples").glob("*.png"))), package / "IMAGE.png")
+    examples = json.loads(_text(package, "examples/expected.json"))["outputs"]
+    example = package / "examples" / next(iter(examples))
     console.print(f"package  {package.relative_to(root)}", soft_wrap=True)
     console.print(f"report   {REPORT}", soft_wrap=True)
     console.print("\nnext:")
     for command, meaning in (
         (f"stagewise predict {package.relative_to(root)} {example.relative_to(root)}", "ask the package"),
-        ("dvc exp run -S model=resnet", "try another network"),
+        ("stagewise plan", "what would run, and why"),
         ("dvc metrics diff", "compare with the last commit"),
-        ("docs/own-data.md", "train on your own images"),
+        ("docs/own-data.md", "train on your own data"),
     ):
         console.print(f"  {command}", style="cyan", soft_wrap=True, end="")
         console.print(f"   {meaning}", style="dim", soft_wrap=True)
+
+
+def _interval(metrics: dict[str, float], name: str) -> str:
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    return "" if low is None or high is None else f"95 % interval {show(name, low)} to {show(name, high)}, "
 
 
 def _compression_table(candidates: dict[str, Any], latency: dict[str, Any]) -> Table:
@@ -52,7 +58,7 @@ def _compression_table(candidates: dict[str, Any], latency: dict[str, Any]) -> T
     sizes = sorted({int(size) for times in figures.values() for size in times})
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("model")
-    for name in ("validation", "size", *(f"batch of {size}" for size in sizes)):
+    for name in (title(candidates["figure"]), "size", *(f"batch of {size}" for size in sizes)):
         table.add_column(name, justify="right")
     for name in [*(runner for runner in figures if runner not in candidates["candidates"]), *candidates["candidates"]]:
         times = [f"{figures[name][str(size)]['p50_ms']:.2f} ms" for size in sizes] if name in figures else []
@@ -64,7 +70,8 @@ def _compression_table(candidates: dict[str, Any], latency: dict[str, Any]) -> T
 
 def _quality(candidates: dict[str, Any], name: str) -> tuple[str, str]:
     quality = candidates["candidates"].get(name)
-    return (f"{quality['accuracy']:.2%}", f"{quality['bytes'] / 1000:,.0f} kB") if quality else ("", "")
+    figure = candidates["figure"]
+    return (show(figure, quality["score"]), f"{quality['bytes'] / 1000:,.0f} kB") if quality else ("", "")
 
 
 def _package(root: Path) -> Path:

@@ -39,7 +39,7 @@ def test_help_names_every_command_and_shows_examples(capsys: pytest.CaptureFixtu
         (["diff"], "required: REV"),
         (["diff", "HEAD"], "git knows no revision 'HEAD' here"),
         (["predict", "dist/none", "image.png"], "dist/none"),
-        (["predict", "dist/none"], "name at least one image"),
+        (["predict", "dist/none"], "name at least one input"),
         (["train"], "invalid choice: 'train'"),
         ([], "required: COMMAND"),
     ],

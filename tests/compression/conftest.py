@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from parts import CLASS_QUALITY, IMAGE_NETWORK
 from sklearn.datasets import load_digits
 from torch.nn import functional
 
 from stagewise.config.schema.compress import CompressSettings
-from stagewise.data.schema import DataSchema, Feature, LabelTarget, SplitInfo, read_schema, write_schema
+from stagewise.data.features.entries import ImageEntry
+from stagewise.data.layout import Layout
+from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo, read_schema, write_schema
 from stagewise.data.storage import SplitReader, SplitWriter
 from stagewise.tasks.build import build_inference
 from stagewise.tasks.weights import save_weights
@@ -38,10 +41,10 @@ class Trained:
         section = yaml.safe_load((CONF / f"{choice}.yaml").read_text())
         section["latency"] |= {"batch_sizes": [1, 4], "repeats": 3, "warmup": 1}
         section |= changes
-        return CompressSettings(seed=self.seed, threads=1, model=self.model, inference=INFERENCE, compress=section)
-
-
-INFERENCE = {"_target_": "stagewise.tasks.inference.ImageClassifier"}
+        parts = {**IMAGE_NETWORK, "quality": CLASS_QUALITY}
+        return CompressSettings.model_validate(
+            {"seed": self.seed, "threads": 1, "model": self.model, **parts, "compress": section}
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -59,13 +62,13 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     splits = {}
     for split, (begin, end) in BOUNDS.items():
-        with SplitWriter(folder / f"{split}.arrow", (8, 8, 1), np.uint8, 500) as writer:
+        with SplitWriter(folder / f"{split}.arrow", Layout(np.dtype(np.uint8), (8, 8, 1)), 500) as writer:
             writer.write(images[begin:end], digits.target[begin:end], [f"digits#{row}" for row in range(begin, end)])
         counts = np.bincount(digits.target[begin:end], minlength=10).tolist()
         splits[split] = SplitInfo(file=f"{split}.arrow", rows=end - begin, sha256="0" * 64, class_counts=counts)
     unit = images[:1200] / 255
-    feature = Feature(shape=(8, 8, 1), resize="bilinear", mean=[float(unit.mean())], std=[float(unit.std())])
-    target = LabelTarget(classes=[str(digit) for digit in range(10)])
+    feature = ImageEntry(shape=(8, 8, 1), resize="bilinear", mean=[float(unit.mean())], std=[float(unit.std())])
+    target = ClassTarget(classes=[str(digit) for digit in range(10)])
     write_schema(DataSchema(name="digits", features=[feature], target=target, splits=splits), folder)
     return folder
 
@@ -85,7 +88,7 @@ def train(processed: Path, tmp_path_factory: pytest.TempPathFactory):
         for _ in range(epochs):
             order = generator.permutation(len(rows))
             for indices in np.array_split(order, 19):
-                logits = inference.logits(torch.from_numpy(rows.take(indices)))
+                logits = inference.answer(torch.from_numpy(rows.take(indices)))
                 loss = functional.cross_entropy(logits, torch.from_numpy(rows.targets[indices]))
                 optimizer.zero_grad()
                 loss.backward()

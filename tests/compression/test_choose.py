@@ -6,15 +6,14 @@ from stagewise.compression.measure import Quality
 
 def quality(accuracy: float, size: int) -> Quality:
     return Quality(
-        accuracy=accuracy,
-        accuracy_drop=round(0.9 - accuracy, 6),
+        score=accuracy,
+        drop=round(0.9 - accuracy, 6),
         agreement=1.0,
-        worst_class="a",
-        worst_class_drop=0.0,
         largest_difference=0.0,
         bytes=size,
         size_ratio=size / 100,
         sha256="0" * 64,
+        details={},
     )
 
 
@@ -38,7 +37,7 @@ def quality(accuracy: float, size: int) -> Quality:
 )
 def test_the_rule(others, max_drop, chosen):
     qualities = {"fp32": quality(0.9, 100)} | {name: quality(*item) for name, item in others.items()}
-    choice = choose(qualities, "fp32", max_drop)
+    choice = choose(qualities, "fp32", max_drop, "accuracy")
     assert choice.name == chosen
     assert set(choice.verdicts) == set(qualities)
     assert [name for name, verdict in choice.verdicts.items() if verdict.startswith("chosen")] == [chosen]
@@ -46,7 +45,7 @@ def test_the_rule(others, max_drop, chosen):
 
 def test_every_verdict_says_why():
     qualities = {name: quality(*item) for name, item in {"fp32": (0.9, 100), "a": (0.89, 30), "b": (0.7, 20)}.items()}
-    verdicts = choose(qualities, "fp32", 0.01).verdicts
-    assert verdicts["a"] == "chosen: smallest of those within the allowed accuracy drop of 0.01 (accuracy drop 0.0100)"
+    verdicts = choose(qualities, "fp32", 0.01, "accuracy").verdicts
+    assert verdicts["a"] == "chosen: smallest of those within the allowed drop of 0.01 (accuracy drop 0.0100)"
     assert verdicts["b"] == "refused: accuracy drop 0.2000 is more than the allowed 0.01"
     assert verdicts["fp32"] == "not chosen: 70 bytes larger than the chosen one (accuracy drop 0.0000)"

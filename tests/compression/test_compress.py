@@ -12,7 +12,6 @@ import onnx
 import pytest
 import torch
 import yaml
-from PIL import Image
 
 import stagewise
 from stagewise.compression import compress as module
@@ -20,6 +19,7 @@ from stagewise.compression.compress import compress
 from stagewise.compression.graph import save_graph
 from stagewise.compression.session import GraphSession
 from stagewise.config.schema.compress import CompressSection
+from stagewise.data.layout import Layout
 from stagewise.data.schema import read_schema
 from stagewise.data.storage import SplitWriter
 from stagewise.errors import CompressionError, ConfigError
@@ -52,7 +52,8 @@ def test_what_is_written(compressed):
         "schema.json",
         "choice.json",
         *(f"candidates/{name}.onnx" for name in ("fp32", "int8_static", "int8_dynamic")),
-        *(f"examples/{name}" for name in ("expected.json", *(f"{number}.png" for number in range(8)))),
+        "examples/expected.json",
+        "examples/rows.npz",
     }
     assert {path.name for path in reports.iterdir()} == {"candidates.json", "frontier.csv", "latency.json"}
     assert json.loads((reports / "candidates.json").read_text()) == summary
@@ -65,7 +66,7 @@ def test_the_smallest_within_the_drop_becomes_the_model(compressed):
     assert (out / "model.onnx").read_bytes() == (out / "candidates" / f"{chosen}.onnx").read_bytes()
     candidates = summary["candidates"]
     assert candidates["int8_static"]["size_ratio"] < 0.35
-    assert candidates["int8_static"]["accuracy_drop"] <= 0.005
+    assert candidates["int8_static"]["drop"] <= 0.005
     assert json.loads((out / "choice.json").read_text())["chosen"] == chosen
     with (reports / "frontier.csv").open() as file:
         assert [row["candidate"] for row in csv.DictReader(file) if row["chosen"] == "1"] == [chosen]
@@ -79,7 +80,7 @@ def test_the_figures_are_those_of_the_files(cnn, compressed):
     for name, item in summary["candidates"].items():
         path = out / "candidates" / f"{name}.onnx"
         labels = GraphSession(path, 1)(images)[0]
-        assert item["accuracy"] == round(float((labels == targets).mean()), 6)
+        assert item["score"] == round(float((labels == targets).mean()), 6)
         assert item["agreement"] == round(float((labels == fp32).mean()), 6)
         assert item["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     with torch.inference_mode():
@@ -89,8 +90,9 @@ def test_the_figures_are_those_of_the_files(cnn, compressed):
 
 def test_the_examples_are_validation_rows_with_the_answers_of_the_model(cnn, compressed):
     out, _, _ = compressed
-    expected = json.loads((out / "examples" / "expected.json").read_text())["probabilities"]
-    images = np.stack([np.asarray(Image.open(out / "examples" / name)) for name in expected])[..., None]
+    expected = json.loads((out / "examples" / "expected.json").read_text())["outputs"]
+    with np.load(out / "examples" / "rows.npz") as rows:
+        images = np.stack([rows[number] for number in expected])
     np.testing.assert_array_equal(images, cnn.rows("validation").take(np.arange(8) * 300 // 8))
     np.testing.assert_allclose(GraphSession(out / "model.onnx", 1)(images)[1], list(expected.values()), atol=1e-6)
 
@@ -135,7 +137,7 @@ def test_equal_inputs_give_equal_bytes_in_another_process_folder_and_checkout(cn
         assert process.returncode == 0
     reference = contents(compressed[0].parent)
     assert contents(tmp_path / "one") == contents(tmp_path / "two of them/deeper") == reference
-    assert len(reference) == 17
+    assert len(reference) == 10
     for content in reference.values():
         assert str(tmp_path).encode() not in content
 
@@ -151,7 +153,7 @@ def test_fp32_is_kept_when_the_others_lose_too_much(cnn, tmp_path, monkeypatch):
 
     def worse(*arguments, **options):
         qualities = real(*arguments, **options)
-        return {n: item if n == "fp32" else replace(item, accuracy_drop=0.1) for n, item in qualities.items()}
+        return {n: item if n == "fp32" else replace(item, drop=0.1) for n, item in qualities.items()}
 
     monkeypatch.setattr(module, "measure", worse)
     out, _, summary = run(cnn, tmp_path)
@@ -191,7 +193,7 @@ def test_without_validation_rows_there_is_nothing_to_compare(cnn, tmp_path):
     processed.mkdir()
     for path in cnn.processed.iterdir():
         (processed / path.name).write_bytes(path.read_bytes())
-    with SplitWriter(processed / "validation.arrow", (8, 8, 1), np.uint8, 10):
+    with SplitWriter(processed / "validation.arrow", Layout(np.dtype(np.uint8), (8, 8, 1)), 10):
         pass
     with pytest.raises(CompressionError, match=r"no validation rows(.|\n)*data\.split\.validation"):
         run(cnn, tmp_path, processed=processed)

@@ -8,7 +8,8 @@ from stagewise.compression.export import export_graph
 from stagewise.compression.session import GraphSession
 from stagewise.errors import CompressionError
 from stagewise.tasks.build import load_inference
-from stagewise.tasks.inference import ImageClassifier
+from stagewise.tasks.classification.inference import Classifier
+from stagewise.tasks.inputs.image import ImageInputs
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,9 @@ class Branches(nn.Module):
 
 def test_a_network_that_cannot_be_exported_is_an_error_of_one_message(cnn, tmp_path, capfd):
     with pytest.raises(CompressionError, match="cannot be exported to ONNX") as caught:
-        export_graph(ImageClassifier(Branches(), cnn.schema), cnn.schema, tmp_path / "model.onnx", opset=20)
+        export_graph(
+            Classifier(Branches(), ImageInputs(cnn.schema), cnn.schema), cnn.schema, tmp_path / "model.onnx", opset=20
+        )
     assert "\x1b" not in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 5
     assert not (tmp_path / "model.onnx").exists()

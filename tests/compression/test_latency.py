@@ -21,5 +21,5 @@ def test_every_runner_is_timed_at_every_batch_size(cnn, tmp_path):
         assert list(sizes) == ["1", "400"]  # more than the validation split has rows
         for size, item in sizes.items():
             assert 0 < item["p50_ms"] <= item["p95_ms"]
-            assert item["images_per_second"] > 0
-            assert abs(item["images_per_second"] * item["p50_ms"] / 1e3 / int(size) - 1) < 0.05
+            assert item["rows_per_second"] > 0
+            assert abs(item["rows_per_second"] * item["p50_ms"] / 1e3 / int(size) - 1) < 0.05

@@ -6,7 +6,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from stagewise.compression.measure import measure, write_frontier
+from stagewise.data.features.entries import ImageEntry
+from stagewise.data.layout import Layout
+from stagewise.data.schema import ClassTarget, DataSchema
 from stagewise.data.storage import SplitReader, SplitWriter
+from stagewise.tasks.classification.quality import Quality
 
 TARGETS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
 ANSWERS = {  # what each graph says of the ten rows
@@ -42,14 +46,16 @@ def write_table(answers: list[int], certainty: float, path) -> None:
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    with SplitWriter(folder / "rows.arrow", (1, 1, 1), np.uint8, 4) as writer:
+    with SplitWriter(folder / "rows.arrow", Layout(np.dtype(np.uint8), (1, 1, 1)), 4) as writer:
         writer.write(np.arange(10, dtype=np.uint8).reshape(-1, 1, 1, 1), TARGETS, [str(row) for row in range(10)])
     paths = {}
     for name, answers in ANSWERS.items():
         paths[name] = folder / f"{name}.onnx"
         write_table(answers, 0.5 if name == "small" else 0.8, paths[name])
+    feature = ImageEntry(shape=(1, 1, 1), resize="area", mean=[0.0], std=[1.0])
+    schema = DataSchema(name="x", features=[feature], target=ClassTarget(classes=["x", "y", "z"]), splits={})
     rows = SplitReader(folder / "rows.arrow", (1, 1, 1))
-    return paths, measure(paths, "fp32", rows, ["x", "y", "z"], threads=1, batch_size=3)
+    return paths, measure(paths, "fp32", rows, lambda: Quality(schema), threads=1, batch_size=3)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +68,8 @@ def measured(tmp_path_factory):
 )
 def test_figures_of_known_answers(measured, name, accuracy, drop, agreement, worst, fall):
     item = measured[1][name]
-    assert (item.accuracy, item.accuracy_drop, item.agreement) == (accuracy, drop, agreement)
-    assert (item.worst_class, item.worst_class_drop) == (worst, fall)
+    assert (item.score, item.drop, item.agreement) == (accuracy, drop, agreement)
+    assert item.details == {"worst_class": worst, "worst_class_drop": fall}
 
 
 def test_differences_bytes_and_digests(measured):
@@ -80,7 +86,7 @@ def test_differences_bytes_and_digests(measured):
 def test_the_frontier_lists_the_smallest_first(measured, tmp_path):
     write_frontier(measured[1], "small", tmp_path / "frontier.csv")
     head, *lines = (tmp_path / "frontier.csv").read_text().splitlines()
-    assert head == "candidate,bytes,accuracy,agreement,chosen"
+    assert head == "candidate,bytes,score,agreement,chosen"
     rows = [line.split(",") for line in lines]
     assert [int(row[1]) for row in rows] == sorted(int(row[1]) for row in rows)
     assert {row[0]: row[4] for row in rows} == {"fp32": "0", "small": "1", "bad": "0"}

@@ -18,7 +18,7 @@ TYPES: dict[str, Any] = {
 }  # fmt: skip
 CHECKED = {
     "$defs", "$ref", "$schema", "additionalProperties", "anyOf", "const", "default", "description", "enum", "exclusiveMaximum",
-    "exclusiveMinimum", "items", "maxItems", "maxProperties", "maximum", "minItems", "minProperties", "minimum", "not", "pattern",
+    "exclusiveMinimum", "items", "maxItems", "maxProperties", "maximum", "minItems", "minProperties", "maxLength", "minLength", "minimum", "not", "pattern",
     "patternProperties", "prefixItems", "properties", "propertyNames", "required", "title", "type",
 }  # fmt: skip
 

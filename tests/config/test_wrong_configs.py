@@ -19,7 +19,7 @@ OVERRIDES = [
     # choices
     (["model=resnett"], "model: there is no conf/model/resnett.yaml (command line (model=resnett)); did you mean resnet"),
     (["model={use: 3}"], "model: there is no conf/model/3.yaml"),
-    (["data=???"], "data: no file of this group is chosen (command line (data=???)); valid: digits, fashion_mnist"),
+    (["data=???"], "data: no file of this group is chosen (command line (data=???)); valid: adult, air_passengers"),
     (["hydra.run.dir=/tmp"], "hydra.run.dir: Hydra itself is not configured here"),
     (["hydra/launcher=joblib"], "hydra/launcher: Hydra itself is not configured here"),
     (["model@other=cnn"], "model@other: a group cannot be put into another package"),
@@ -42,7 +42,7 @@ OVERRIDES = [
     (["seed=-1"], "seed: should be greater than or equal to 0, not -1"),
     (["threads=0"], "threads: should be greater than 0"),
     (["data.split.test=1.5"], "data.split.test: should be less than 1, not 1.5"),
-    (["compress.max_accuracy_drop=-1"], "compress.max_accuracy_drop: should be greater than or equal to 0"),
+    (["compress.max_drop=-1"], "compress.max_drop: should be greater than or equal to 0"),
     (["compress.calibration_samples=0"], "compress.calibration_samples: should be greater than 0"),
     (["evaluate.folds=-1"], "evaluate.folds: should be greater than or equal to 0"),
     # targets: names, roles, arguments
@@ -191,7 +191,9 @@ def test_all_mistakes_are_reported_at_once(project: Path) -> None:
 
 
 def test_a_network_gets_the_kind_of_input_that_it_takes(project: Path) -> None:
-    own_sources(project, "texts", 'class Text:\n    kind = "text"\n\n    def __init__(self, length: int = 3): ...\n')
+    own_sources(
+        project, "texts", 'class Text:\n    kind = gives = "text"\n\n    def __init__(self, length: int = 3): ...\n'
+    )
     feature = "data={use: digits, feature: null}"
     (project / "conf/targets.yaml").write_text("- texts.Text\n")
     file = project / "conf/data/digits.yaml"

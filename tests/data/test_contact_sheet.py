@@ -8,7 +8,9 @@ from stagewise.config.schema.base import Target
 from stagewise.config.schema.data import AugmentSection
 from stagewise.data.augmented import Augmenter
 from stagewise.data.contact_sheet import MAX_CLASSES, _printable, write_contact_sheet
-from stagewise.data.schema import DataSchema, Feature, LabelTarget, SplitInfo
+from stagewise.data.features.entries import ImageEntry
+from stagewise.data.layout import Layout
+from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo
 from stagewise.data.storage import SplitWriter
 
 
@@ -17,11 +19,11 @@ def dataset(folder, shape, classes, per_class=3):
     counts = [per_class] * len(classes)
     targets = np.repeat(np.arange(len(classes)), per_class)
     values = np.broadcast_to((10 + targets)[:, None, None, None], (len(targets), *shape)).astype(np.uint8)
-    with SplitWriter(folder / "train.arrow", shape, np.uint8, 8) as writer:
+    with SplitWriter(folder / "train.arrow", Layout(np.dtype(np.uint8), shape), 8) as writer:
         writer.write(values, targets, [str(number) for number in range(len(targets))])
     info = SplitInfo(file="train.arrow", rows=len(targets), sha256="", class_counts=counts)
-    feature = Feature(shape=shape, resize="area", mean=[0.0], std=[1.0])
-    target = LabelTarget(classes=classes)
+    feature = ImageEntry(shape=shape, resize="area", mean=[0.0], std=[1.0])
+    target = ClassTarget(classes=classes)
     return DataSchema(name="tiny", features=[feature], target=target, splits={"train": info})
 
 

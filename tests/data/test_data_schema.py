@@ -1,14 +1,15 @@
 import pytest
 
-from stagewise.data.schema import DataSchema, Feature, LabelTarget, SplitInfo, read_schema, write_schema
+from stagewise.data.features.entries import ImageEntry
+from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo, read_schema, write_schema
 from stagewise.errors import DataError
 
 
 def example():
     return DataSchema(
         name="tiny",
-        features=[Feature(shape=(2, 3, 1), resize="area", mean=[0.25], std=[0.5])],
-        target=LabelTarget(classes=["a", "ö"]),
+        features=[ImageEntry(shape=(2, 3, 1), resize="area", mean=[0.25], std=[0.5])],
+        target=ClassTarget(classes=["a", "ö"]),
         splits={"train": SplitInfo(file="train.arrow", rows=3, sha256="0" * 64, class_counts=[1, 2])},
     )
 

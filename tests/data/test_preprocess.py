@@ -11,6 +11,7 @@ import pytest
 from stagewise.config import targets
 from stagewise.config.schema.base import Target
 from stagewise.config.schema.data import AugmentSection, Checks, PreprocessData, PreprocessSettings, Split
+from stagewise.data.layout import Layout
 from stagewise.data.preprocess import preprocess
 from stagewise.data.sample import Sample
 from stagewise.data.schema import SPLITS, read_schema
@@ -236,14 +237,14 @@ def test_values_targets_and_ids_stay_together(tmp_path):
     samples = [Sample(str(n), image(n), names[n % 3]) for n in range(200)]
     run(tmp_path, samples, settings(rows_per_batch=7))
     schema = read_schema(tmp_path / "out")
-    assert schema.target.classes == ["ant", "cow", "zebra"]
+    assert schema.classes == ["ant", "cow", "zebra"]
     seen = []
     for name in SPLITS:
         reader = SplitReader(tmp_path / "out" / schema.splits[name].file, (4, 4, 1))
         rows = np.arange(len(reader))
         for number, value, target in zip(map(int, reader.ids(rows)), reader.take(rows), reader.targets, strict=True):
             np.testing.assert_array_equal(value[:, :, 0], image(number))
-            assert schema.target.classes[target] == names[number % 3]
+            assert schema.classes[target] == names[number % 3]
             seen.append(number)
         assert schema.splits[name].class_counts == np.bincount(reader.targets, minlength=3).tolist()
     assert sorted(seen) == list(range(200))
@@ -286,7 +287,10 @@ def test_rows_per_batch_changes_no_row(tmp_path):
 def test_record_batches_of_large_images_stay_small(tmp_path):
     samples = [Sample(str(n), image(n), n % 2) for n in range(40)]
     run(tmp_path, samples, settings(size=(1024, 1024), channels=3))
-    parts = [len(targets) for _, targets, _ in scan(tmp_path / "out" / "train.arrow", (1024, 1024, 3))]
+    parts = [
+        len(targets)
+        for _, targets, _ in scan(tmp_path / "out" / "train.arrow", Layout(np.dtype(np.uint8), (1024, 1024, 3)))
+    ]
     assert max(parts) == 10  # of 3 MB each
     assert sum(parts) > 20
 
@@ -327,6 +331,7 @@ from pathlib import Path
 import numpy as np
 import stagewise.data.readers
 from stagewise.config.schema.data import PreprocessSettings
+from stagewise.data.layout import Layout
 from stagewise.data.preprocess import preprocess
 from stagewise.data.sample import Sample
 
@@ -381,7 +386,7 @@ def test_the_digits(tmp_path):
     assert report["rows"] == {"read": 1797, "train": 1294, "validation": 144, "test": 359}
     assert not any(check["count"] for check in report["checks"].values())
     schema = read_schema(tmp_path / "out")
-    assert schema.target.classes == [str(digit) for digit in range(10)]
+    assert schema.classes == [str(digit) for digit in range(10)]
     assert 0.30 < schema.features[0].mean[0] < 0.31
 
 

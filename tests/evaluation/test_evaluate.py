@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from parts import IMAGE_DISPLAY, IMAGE_NETWORK
 from shades import write_processed
 
 from stagewise.config.schema.evaluate import EvaluateSection, EvaluateSettings
@@ -22,25 +23,31 @@ NAMES = ["night", "dusk", "dawn", "day"]
 FILES = {
     "metrics.json",
     "predictions.parquet",
-    "confusion.csv",
-    "classes.csv",
-    "calibration.csv",
+    "figures",
     "learning_curves.csv",
-    "mistakes.png",
     "report.html",
 }
+FIGURES = {"confusion.csv", "classes.csv", "calibration.csv", "mistakes.csv", "mistakes.png"}
 NETWORK = {
     "seed": 3,
     "threads": 1,
     "model": {"_target_": "stagewise.models.mlp.MLP", "hidden": [8]},
-    "inference": {"_target_": "stagewise.tasks.inference.ImageClassifier"},
+    **IMAGE_NETWORK,
 }
 TRAINING = {
-    "module": {"_target_": "stagewise.tasks.classification.ClassificationModule"},
+    "module": {"_target_": "stagewise.tasks.classification.module.ClassificationModule"},
     "augment": {},
     "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.02},
     "scheduler": {"_target_": "stagewise.training.schedules.constant"},
-    "trainer": {"max_epochs": 6, "batch_size": 16, "accelerator": "cpu", "progress": False, "loggers": []},
+    "trainer": {
+        "max_epochs": 6,
+        "batch_size": 16,
+        "accelerator": "cpu",
+        "progress": False,
+        "loggers": [],
+        "monitor": "val_accuracy",
+        "mode": "max",
+    },
 }
 
 
@@ -50,7 +57,8 @@ def settings(folds: int = 0) -> EvaluateSettings:
         {
             **NETWORK,
             "name": "shades",
-            "evaluation": {"_target_": "stagewise.evaluation.classification.ClassificationEvaluation"},
+            "display": IMAGE_DISPLAY,
+            "evaluation": {"_target_": "stagewise.tasks.classification.evaluation.ClassificationEvaluation"},
             "evaluate": {"resamples": 50, "batch_size": 32, "folds": folds},
             "cross_validation": runner if folds else None,
         }
@@ -74,9 +82,10 @@ def test_every_file_is_written_and_they_agree(stage):
     metrics = evaluate(settings(), *stage)
     out = stage[2]
     assert {path.name for path in out.iterdir()} == FILES
+    assert {path.name for path in (out / "figures").iterdir()} == FIGURES
     assert json.loads((out / "metrics.json").read_text()) == metrics
     table = pq.read_table(out / "predictions.parquet")
-    assert np.mean(table["correct"].to_pylist()) == metrics["accuracy"]
+    assert np.mean(table["correct"].to_pylist()) == pytest.approx(metrics["accuracy"], abs=1e-6)
     assert table.num_rows == metrics["rows"] == 80
     assert not any(name.startswith("cv_") for name in metrics)
 
@@ -86,7 +95,8 @@ def test_two_runs_give_the_same_bytes(stage, tmp_path):
     again = tmp_path / "again"
     again.mkdir()
     evaluate(settings(), stage[0], stage[1], again, stage[3])
-    for name in sorted(FILES):
+    figures = {f"figures/{name}" for name in FIGURES}
+    for name in sorted(FILES - {"figures"} | figures):
         assert (stage[2] / name).read_bytes() == (again / name).read_bytes(), name
 
 
@@ -103,10 +113,12 @@ def test_folds_train_on_what_they_are_not_measured_on(stage, tmp_path):
 
 
 def test_folds_never_see_the_test_rows(stage):
+    again = stage[2].with_name("again")
+    again.mkdir()
     before = evaluate(settings(folds=2), *stage)
     # Other test rows, the same training and validation rows.
     (stage[0] / "test.arrow").write_bytes((stage[0] / "validation.arrow").read_bytes())
-    after = evaluate(settings(folds=2), *stage)
+    after = evaluate(settings(folds=2), stage[0], stage[1], again, stage[3])
     assert {k: v for k, v in after.items() if k.startswith("cv_")} == {
         k: v for k, v in before.items() if k.startswith("cv_")
     }
@@ -136,7 +148,7 @@ def test_the_training_settings_of_a_fold_are_valid():
 
 def test_lightning_and_plotting_are_not_imported_without_folds():
     code = (
-        "import sys, stagewise.evaluation.evaluate, stagewise.evaluation.classification as c;"
+        "import sys, stagewise.evaluation.evaluate, stagewise.tasks.classification.evaluation as c;"
         "print(*sorted({'pytorch_lightning', 'torchmetrics', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,6 +13,7 @@ from stagewise.packaging.package import package
 
 CLASSES = ["black", "grey", "white"]
 LEVELS = [0.0, 127.0, 255.0]
+RUNTIME = {"inputs": "image", "answers": "classes"}
 KEYS = {"train": "a" * 64, "ingest": "b" * 64}
 
 
@@ -27,7 +28,8 @@ class Inputs:
     def package(self, out: Path, **changes) -> Path:
         out.mkdir(parents=True)
         section = PackageSection(**{"authors": ["Ada"], "limitations": "Not for diagnosis.", **changes})
-        settings = PackageSettings(name="shades", version="1.2.3", package=section)
+        runtime = {name: f"stagewise.runtime.{name_of}" for name, name_of in RUNTIME.items()}
+        settings = PackageSettings(name="shades", version="1.2.3", package=section, runtime=runtime, shipped={})
         package(settings, self.compressed, self.raw, self.reports, KEYS, out)
         return out
 
@@ -84,16 +86,16 @@ INGEST = {
 METRICS = {"rows": 40, "accuracy": 0.975, "accuracy_low": 0.871, "accuracy_high": 0.9956, "f1_macro": 0.9731}
 CANDIDATES = {
     "chosen": "int8_static",
-    "max_accuracy_drop": 0.005,
+    "figure": "accuracy",
+    "max_drop": 0.005,
     "rows": 30,
     "parity": {"compared": 276, "label_agreement": 1.0, "largest_difference": 1e-06},
     "candidates": {
         name: {
-            "accuracy": 0.9667,
-            "accuracy_drop": drop,
+            "score": 0.9667,
+            "drop": drop,
             "agreement": 0.99,
-            "worst_class": "grey",
-            "worst_class_drop": drop,
+            "details": {"worst_class": "grey", "worst_class_drop": drop},
             "largest_difference": 0.01,
             "bytes": size,
             "size_ratio": size / 4000,

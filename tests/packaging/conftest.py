@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import CANDIDATES, CLASSES, INGEST, METRICS, Inputs, probabilities_of, write_graph, write_json
-from PIL import Image
 
-from stagewise.data.schema import DataSchema, Feature, LabelTarget, SplitInfo, write_schema
+from stagewise.data.features.entries import ImageEntry
+from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo, write_schema
 
 
 @pytest.fixture(scope="session")
@@ -17,16 +17,16 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
         folder.mkdir(parents=True)
     write_graph(compressed / "model.onnx")
     split = SplitInfo(file="x.arrow", rows=3, sha256="0" * 64, class_counts=[1, 1, 1])
-    feature = Feature(shape=(6, 4, 1), resize="bilinear", mean=[0.5], std=[0.5])
-    target = LabelTarget(classes=CLASSES)
+    feature = ImageEntry(shape=(6, 4, 1), resize="bilinear", mean=[0.5], std=[0.5])
+    target = ClassTarget(classes=CLASSES)
     splits = dict.fromkeys(("train", "validation", "test"), split)
     write_schema(DataSchema(name="shades", features=[feature], target=target, splits=splits), compressed)
 
-    expected = {}
-    for number, shade in enumerate((3, 120, 250)):
-        Image.fromarray(np.full((6, 4), shade, np.uint8)).save(compressed / "examples" / f"{number}.png")
-        expected[f"{number}.png"] = [round(float(value), 6) for value in probabilities_of(shade)]
-    write_json({"tolerance": 0.02, "probabilities": expected}, compressed / "examples" / "expected.json")
+    shades = {str(number): shade for number, shade in enumerate((3, 120, 250))}
+    rows = {number: np.full((6, 4, 1), shade, np.uint8) for number, shade in shades.items()}
+    np.savez(compressed / "examples" / "rows.npz", allow_pickle=False, **rows)
+    expected = {name: [round(float(value), 6) for value in probabilities_of(shade)] for name, shade in shades.items()}
+    write_json({"tolerance": 0.02, "outputs": expected}, compressed / "examples" / "expected.json")
     write_json(INGEST, raw / "ingest.json")
     write_json(METRICS, reports / "evaluation" / "metrics.json")
     write_json(CANDIDATES, reports / "compression" / "candidates.json")

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from stagewise.config.schema.package import PackageSection
-from stagewise.data.features import pixels
 from stagewise.errors import DataError, PackageError
 from stagewise.packaging import predictor
 from stagewise.packaging.predictor import verify
+from stagewise.runtime import image
 
 CONF = Path(__file__).parents[2] / "conf" / "package"
 
@@ -25,20 +25,21 @@ def test_what_a_package_holds(packaged, inputs):
     content = files(packaged)
     assert set(content) == {
         "README.md",
+        "answers.py",
         "examples/0.png",
         "examples/1.png",
         "examples/2.png",
         "examples/expected.json",
+        "inputs.py",
         "manifest.json",
         "model.onnx",
-        "pixels.py",
         "predict.py",
         "requirements.txt",
         "schema.json",
     }
     assert content["model.onnx"] == (inputs.compressed / "model.onnx").read_bytes()
     assert content["predict.py"] == Path(predictor.__file__).read_bytes()
-    assert content["pixels.py"] == Path(pixels.__file__).read_bytes()
+    assert content["inputs.py"] == Path(image.__file__).read_bytes()
 
 
 def test_equal_inputs_give_equal_bytes(packaged, inputs, tmp_path):
@@ -58,17 +59,25 @@ def test_the_manifest_lists_every_file_and_the_stage_keys(packaged):
 
 def test_the_schema_says_what_goes_in_and_out(packaged):
     schema = json.loads((packaged / "schema.json").read_text())
-    assert schema["classes"] == ["black", "grey", "white"]
-    (image,) = schema["inputs"]
-    assert image == {
-        "name": "image",
-        "dtype": "uint8",
-        "shape": ["batch", 6, 4, 1],
-        "layout": "NHWC",
-        "minimum": 0,
-        "maximum": 255,
-        "resize": "bilinear",
+    assert schema["target"]["classes"] == ["black", "grey", "white"]
+    assert schema["runtime"] == {
+        "inputs": "stagewise.runtime.image",
+        "answers": "stagewise.runtime.classes",
     }
+    (feature,) = schema["inputs"]
+    assert (
+        feature.items()
+        >= {
+            "name": "image",
+            "kind": "image",
+            "dtype": "uint8",
+            "shape": [6, 4, 1],
+            "layout": "HWC",
+            "minimum": 0,
+            "maximum": 255,
+            "resize": "bilinear",
+        }.items()
+    )
     graph = onnx.load(packaged / "model.onnx").graph
     assert [output["name"] for output in schema["outputs"]] == [output.name for output in graph.output]
     assert schema["outputs"][1]["shape"] == ["batch", 3]
@@ -77,11 +86,7 @@ def test_the_schema_says_what_goes_in_and_out(packaged):
 def test_the_card_states_what_was_measured(packaged):
     _, front, text = (packaged / "README.md").read_text().split("---\n", 2)
     head = yaml.safe_load(front)
-    assert (head["license"], head["pipeline_tag"], head["datasets"]) == (
-        "apache-2.0",
-        "image-classification",
-        ["shades"],
-    )
+    assert (head["license"], head["metrics"], head["datasets"]) == ("apache-2.0", ["accuracy"], ["shades"])
     assert head["model-index"][0]["results"][0]["metrics"] == [{"type": "accuracy", "value": 0.975}]
     for line in (
         "# shades 1.2.3",
@@ -89,9 +94,10 @@ def test_the_card_states_what_was_measured(packaged):
         "shades; licence: CC0-1.0.",
         "Cite as: A. Painter, Fifty shades (1899)",
         f"| shades.zip | 7 | {'c' * 64} | https://example.org/shades.zip |",
-        "| accuracy | 0.9750 | 0.8710 to 0.9956 |",
-        "| F1 (macro) | 0.9731 |  |",
-        "| int8_static | 1,200 | 0.9667 | +0.0033 | 0.9900 | grey (+0.0033) | chosen: smallest |",
+        "| accuracy | 97.50% | 87.10% to 99.56% |",
+        "| F1 macro | 97.31% |  |",
+        "| int8_static | 1,200 | 0.9667 | +0.0033 | 0.9900 | chosen: smallest |",
+        "- int8_static: worst class: grey; worst class drop: 0.0033",
         "pip install -r requirements.txt",
     ):
         assert line in text.splitlines()

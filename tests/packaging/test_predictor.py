@@ -66,12 +66,13 @@ def test_arrays_of_the_models_own_shape(predictor):
     assert labels.tolist() == [0, 2]
     assert probabilities.shape == (2, 3)
     for wrong in (np.zeros((1, 4, 6, 1), np.uint8), np.zeros((1, 6, 4, 1), np.float32), np.zeros((6, 4), np.uint8)):
-        with pytest.raises(PredictorError, match="must be uint8"):
+        with pytest.raises(PredictorError, match="does not take"):
             predictor.predict_array(wrong)
 
 
 def test_name_version_and_self_test(predictor):
-    assert (predictor.name, predictor.version, predictor.classes) == ("shades", "1.2.3", CLASSES)
+    assert (predictor.name, predictor.version) == ("shades", "1.2.3")
+    assert predictor.schema["target"]["classes"] == CLASSES
     assert predictor.self_test() == 3
 
 
@@ -102,7 +103,7 @@ def test_an_image_that_cannot_be_used_is_named(predictor, packaged, tmp_path, ca
 
 @pytest.mark.parametrize("array", [np.zeros(5), np.zeros((2, 2, 7), np.uint8), np.zeros((0, 3), np.uint8)])
 def test_an_array_that_is_no_image_is_named_by_its_place(predictor, array):
-    with pytest.raises(PredictorError, match="image 1: "):
+    with pytest.raises(PredictorError, match="input 1: "):
         predictor.predict([grey(0), array])
 
 
@@ -199,7 +200,7 @@ DAMAGES = {
         lambda f: change_manifest(f, lambda m: m["files"]["model.onnx"].pop("sha256")),
         "not a manifest",
     ),
-    "manifest of another format": (lambda f: change_manifest(f, lambda m: m.update(format=2)), "has format 2"),
+    "manifest of another format": (lambda f: change_manifest(f, lambda m: m.update(format=1)), "has format 1"),
     "manifest without a name": (lambda f: change_manifest(f, lambda m: m.update(name=None)), "has no name"),
     "model not listed": (
         lambda f: change_manifest(f, lambda m: m["files"].pop("model.onnx")),
@@ -224,7 +225,7 @@ DAMAGES = {
     "model empty": (lambda f: (f / "model.onnx").write_bytes(b""), "model.onnx was changed"),
     "no model": (lambda f: (f / "model.onnx").unlink(), "model.onnx is missing"),
     "no example": (lambda f: (f / "examples" / "1.png").unlink(), "examples/1.png is missing"),
-    "a folder for a file": (lambda f: ((f / "pixels.py").unlink(), (f / "pixels.py").mkdir()), "pixels.py is missing"),
+    "a folder for a file": (lambda f: ((f / "inputs.py").unlink(), (f / "inputs.py").mkdir()), "inputs.py is missing"),
     "a file added": (lambda f: (f / "numpy.py").write_text("boo"), "numpy.py is not listed"),
     "a file added below": (lambda f: (f / "examples" / "x.png").write_text("boo"), "examples/x.png is not listed"),
     "a model that is none": (
@@ -233,9 +234,16 @@ DAMAGES = {
     ),
     "a model of more classes": (lambda f: other_model(f, classes=5), "is not the model that"),
     "a model with other outputs": (rename_output, "is not the model that"),
-    "a schema of other classes": (lambda f: change_schema(f, lambda s: s["classes"].pop()), "is not the model that"),
+    "a schema of other classes": (
+        lambda f: change_schema(f, lambda s: s["target"]["classes"].pop()),
+        "is not a schema",
+    ),
     "a schema without inputs": (lambda f: change_schema(f, lambda s: s.pop("inputs")), "is not a schema"),
     "a schema of two inputs": (lambda f: change_schema(f, lambda s: s["inputs"].append({})), "is not a schema"),
+    "a schema that names foreign code": (
+        lambda f: change_schema(f, lambda s: s["runtime"].update(inputs="os")),
+        "os is no module of this project",
+    ),
     "a schema that is a list": (
         lambda f: ((f / "schema.json").write_text("[]"), sign_again(f)),
         "is not a schema",
@@ -274,7 +282,7 @@ def test_hidden_files_and_bytecode_caches_are_no_damage(copy):
 def test_a_machine_that_computes_otherwise_fails_the_self_test(copy, capsys):
     path = copy / "examples" / "expected.json"
     expected = json.loads(path.read_text())
-    expected["probabilities"]["1.png"][0] += 0.021
+    expected["outputs"]["1.png"][0] += 0.021
     path.write_text(json.dumps(expected))
     sign_again(copy)
     with pytest.raises(PredictorError, match=r"examples/1\.png is off by 0\.02"):

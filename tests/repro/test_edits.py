@@ -17,7 +17,7 @@ AFTER_PREPROCESS = AFTER_TRAIN | {"preprocess"}
 ALL = AFTER_PREPROCESS | {"ingest"}
 
 PARAMS = """\
-name: image-classifier
+name: my-model
 version: 0.1.0
 seed: 0
 threads: 1
@@ -113,8 +113,15 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     ),
     "a new import": (append("src/stagewise/data/splits.py", "\nimport math\n"), CONFIGURE | {"preprocess", "package"}),
     "the script of a stage": (append("stages/evaluate.py", "\nVALUE = 1\n"), CONFIGURE | {"evaluate", "package"}),
-    "the template of the report": (
-        append("src/stagewise/evaluation/report.css", "\n.new{color:red}\n"),
+    "an unchosen task": (append("src/stagewise/tasks/regression/module.py", "\nVALUE = 1\n"), CONFIGURE),
+    "the code of another kind of input": (append("src/stagewise/tasks/inputs/text.py", "\nVALUE = 1\n"), CONFIGURE),
+    "an experiment that is not chosen": (append("conf/experiment/adult.yaml", "seed: 3\n"), CONFIGURE),
+    "the template of a task": (
+        append("src/stagewise/tasks/classification/evaluation.html.jinja", "{# new #}"),
+        CONFIGURE | {"evaluate", "package"},
+    ),
+    "the style of the report": (
+        append("src/stagewise/report/page.css", "\n.new{color:red}\n"),
         CONFIGURE | {"evaluate", "package"},
     ),
     "a comment in a file that is shipped": (
@@ -129,7 +136,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
         CONFIGURE | {"evaluate", "package"},
     ),
     "the accuracy drop that is allowed": (
-        replace("params.yaml", "use: fp32", "use: fp32, max_accuracy_drop: 0.1"),
+        replace("params.yaml", "use: fp32", "use: fp32, max_drop: 0.1"),
         CONFIGURE | {"compress", "package"},
     ),
     "the version of the package": (replace("params.yaml", "0.1.0", "0.1.1"), CONFIGURE | {"package"}),
@@ -138,7 +145,7 @@ EDITS: dict[str, tuple[Edit, set[str]]] = {
     "a file of one's own data": (append("data/own/notes.txt", "new\n"), {"ingest"}),
     "a library of a few stages": (
         upgrade("pillow"),
-        CONFIGURE | {"preprocess", "evaluate", "compress", "package"},
+        CONFIGURE | {"preprocess", "evaluate", "package"},
     ),
     "a library of the training alone": (upgrade("pytorch-lightning"), CONFIGURE | {"train", "package"}),
     "the version of Python": (older_python, CONFIGURE | ALL),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workspaces import call, workspace
+from workspaces import PARAMS, call, workspace
 
 from stagewise.config.inspect.plan import PlannedStage, plan
 
@@ -20,7 +20,7 @@ STAGES = ["configure", "ingest", "preprocess", "train", "evaluate", "compress", 
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which every stage has run, quickly: one epoch, one candidate."""
     root = workspace(tmp_path_factory.mktemp("plan") / "project")
-    params = yaml.safe_load((root / "params.yaml").read_text())
+    params = yaml.safe_load(PARAMS)
     params |= {"trainer": {"use": "default", "max_epochs": 1}, "compress": "fp32", "optimizer": {"use": "adamw"}}
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     call(root, "stagewise", "repro")

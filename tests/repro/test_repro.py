@@ -35,7 +35,7 @@ def test_the_summary_names_what_a_user_looks_for(finished: Path) -> None:
     printed = (finished.parent / "printed.txt").read_text()
     for fragment in (
         "test accuracy",
-        "dist/image-classifier-0.1.0",
+        "dist/my-model-0.1.0",
         "reports/evaluation/report.html",
         "stagewise predict",
     ):
@@ -52,12 +52,12 @@ def test_dvc_reads_metrics_and_plots(finished: Path) -> None:
     assert files["reports/evaluation/metrics.json"]["data"]["accuracy"] == metrics(finished)["accuracy"]
     call(finished, "dvc", "plots", "show", "--out", str(finished.parent / "plots"))
     page = (finished.parent / "plots" / "index.html").read_text()
-    for name in ("learning curves", "confusion", "calibration", "size and accuracy"):
+    for name in ("learning curves", "confusion", "calibration", "size and score"):
         assert name in page
 
 
 def test_the_package_predicts_an_image(finished: Path) -> None:
-    package = finished / "dist" / "image-classifier-0.1.0"
+    package = finished / "dist" / "my-model-0.1.0"
     example = sorted((package / "examples").glob("*.png"))[0]
     line = call(finished, "stagewise", "predict", str(package), str(example)).stdout.split()
     assert line[-2] in {str(digit) for digit in range(10)}

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from parts import IMAGE_NETWORK
 from safetensors.torch import save_file
 
 from stagewise.config.schema.train import NetworkSettings
-from stagewise.data.schema import DataSchema, Feature, LabelTarget
+from stagewise.data.features.entries import ImageEntry
+from stagewise.data.schema import ClassTarget, DataSchema
 from stagewise.errors import ConfigError, TrainingError
 from stagewise.tasks.build import WEIGHTS, build_inference, load_inference, set_threads
 from stagewise.tasks.weights import save_weights
@@ -17,14 +19,13 @@ MLP = {"_target_": "stagewise.models.mlp.MLP", "hidden": [4]}
 
 
 def settings(model: dict[str, Any] = MLP, seed: int = 0) -> NetworkSettings:
-    inference = {"_target_": "stagewise.tasks.inference.ImageClassifier"}
-    return NetworkSettings.model_validate({"seed": seed, "threads": 1, "model": model, "inference": inference})
+    return NetworkSettings.model_validate({"seed": seed, "threads": 1, "model": model, **IMAGE_NETWORK})
 
 
 @pytest.fixture
 def schema() -> DataSchema:
-    feature = Feature(shape=(4, 4, 1), resize="bilinear", mean=[0.3], std=[0.2])
-    return DataSchema(name="x", features=[feature], target=LabelTarget(classes=["a", "b"]), splits={})
+    feature = ImageEntry(shape=(4, 4, 1), resize="bilinear", mean=[0.3], std=[0.2])
+    return DataSchema(name="x", features=[feature], target=ClassTarget(classes=["a", "b"]), splits={})
 
 
 def test_start_is_a_function_of_the_seed(schema: DataSchema) -> None:
@@ -36,7 +37,7 @@ def test_start_is_a_function_of_the_seed(schema: DataSchema) -> None:
 
 def test_image_too_small_for_the_network(schema: DataSchema) -> None:
     model = {"_target_": "stagewise.models.cnn.CNN", "padding": 0, "channels": [2, 2, 2]}
-    with pytest.raises(ConfigError, match=r"(?s)images of 4x4x1.*too small.*data\.feature\.size"):
+    with pytest.raises(ConfigError, match=r"(?s)image inputs of 1x4x4.*too small.*data\.feature"):
         build_inference(settings(model), schema)
 
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from parts import IMAGE_NETWORK
 
 from stagewise.config.schema.train import TrainSettings
-from stagewise.data.schema import DataSchema, Feature, LabelTarget, SplitInfo, write_schema
+from stagewise.data.features.entries import ImageEntry
+from stagewise.data.layout import Layout
+from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo, write_schema
 from stagewise.data.storage import SplitWriter
 
 SHAPE = (8, 8, 1)
@@ -24,12 +27,12 @@ def _write(folder: Path, rows: dict[str, int]) -> None:
         values = random.integers(0, 120, (count, *SHAPE), dtype=np.uint8)
         for row, target in enumerate(targets):
             values[row, 2 * target : 2 * target + 2] += 100
-        with SplitWriter(folder / f"{name}.arrow", SHAPE, np.uint8, 40) as writer:
+        with SplitWriter(folder / f"{name}.arrow", Layout(np.dtype(np.uint8), SHAPE), 40) as writer:
             writer.write(values, targets, [f"{name}/{row}" for row in range(count)])
         counts = np.bincount(targets, minlength=3).tolist()
         splits[name] = SplitInfo(file=f"{name}.arrow", rows=count, sha256="0" * 64, class_counts=counts)
-    feature = Feature(shape=SHAPE, resize="bilinear", mean=[0.3], std=[0.2])
-    target = LabelTarget(classes=["a", "b", "c"])
+    feature = ImageEntry(shape=SHAPE, resize="bilinear", mean=[0.3], std=[0.2])
+    target = ClassTarget(classes=["a", "b", "c"])
     write_schema(DataSchema(name="stripes", features=[feature], target=target, splits=splits), folder)
 
 
@@ -39,13 +42,21 @@ def make_settings(**changes: Any) -> TrainSettings:
         "seed": 0,
         "threads": 1,
         "model": {"_target_": "stagewise.models.mlp.MLP", "hidden": [16]},
-        "inference": {"_target_": "stagewise.tasks.inference.ImageClassifier"},
-        "module": {"_target_": "stagewise.tasks.classification.ClassificationModule"},
+        **IMAGE_NETWORK,
+        "module": {"_target_": "stagewise.tasks.classification.module.ClassificationModule"},
         "augment": {"transforms": []},
         "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.01},
         "scheduler": {"_target_": "stagewise.training.schedules.constant"},
     }
-    trainer = {"max_epochs": 2, "batch_size": 24, "loggers": [], "accelerator": "cpu", **changes.pop("trainer", {})}
+    trainer = {
+        "monitor": "val_accuracy",
+        "mode": "max",
+        "max_epochs": 2,
+        "batch_size": 24,
+        "loggers": [],
+        "accelerator": "cpu",
+        **changes.pop("trainer", {}),
+    }
     return TrainSettings.model_validate({**sections, **changes, "trainer": trainer})
 
 

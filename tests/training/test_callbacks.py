@@ -17,7 +17,10 @@ def trainer_of(**values: Any) -> Any:
 def test_history_is_exact_and_leaves_unknown_columns_empty(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "history.csv"
     history = History(path)
-    module: Any = SimpleNamespace(epoch_metrics={"train_loss": 0.1 + 0.2, "train_accuracy": 1 / 3, "lr": 1e-05})
+    module: Any = SimpleNamespace(
+        metrics=("train_loss", "train_accuracy", "val_loss", "val_accuracy"),
+        epoch_metrics={"train_loss": 0.1 + 0.2, "train_accuracy": 1 / 3, "lr": 1e-05},
+    )
     history.on_fit_start(trainer_of(), module)
     with caplog.at_level(logging.INFO):
         history.on_train_epoch_end(trainer_of(), module)
@@ -30,7 +33,7 @@ def test_history_is_exact_and_leaves_unknown_columns_empty(tmp_path: Path, caplo
 
 def test_only_the_first_process_writes(tmp_path: Path) -> None:
     history = History(tmp_path / "history.csv")
-    module: Any = SimpleNamespace(epoch_metrics={"train_loss": 1.0})
+    module: Any = SimpleNamespace(metrics=("train_loss",), epoch_metrics={"train_loss": 1.0})
     history.on_fit_start(trainer_of(is_global_zero=False), module)
     history.on_train_epoch_end(trainer_of(is_global_zero=False), module)
     assert not list(tmp_path.iterdir())

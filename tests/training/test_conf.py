@@ -13,6 +13,7 @@ from stagewise.config.schema.base import Target
 from stagewise.config.targets import build, find_targets, is_allowed
 from stagewise.data.schema import read_schema
 from stagewise.models.mlp import MLP
+from stagewise.tasks.inputs.image import ImageInputs
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
@@ -22,9 +23,15 @@ FILES = sorted(
 
 @cache
 def read(path: Path) -> Any:
-    """The section as composed with everything else at its default, strictly validated."""
+    """The section as composed within an experiment that it fits, strictly validated."""
     group = path.parent.name
-    return getattr(compose(ROOT, [f"{group}={path.stem}"]), group)
+    experiment = "digits"
+    if group == "task":
+        names = sorted((ROOT / "conf/experiment").glob("*.yaml"))
+        chosen = {name.stem: yaml.safe_load(name.read_text())["task"] for name in names}
+        chosen = {name: task["use"] if isinstance(task, dict) else task for name, task in chosen.items()}
+        experiment = next(name for name, task in chosen.items() if task == path.stem)
+    return getattr(compose(ROOT, [f"experiment={experiment}", f"{group}={path.stem}"]), group)
 
 
 def ids(path: Path) -> str:
@@ -62,11 +69,11 @@ def test_scheduler_builds(path: Path) -> None:
     assert build(read(path), optimizer=optimizer, total_steps=10, steps_per_epoch=5)["scheduler"].optimizer is optimizer
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "task"], ids=ids)
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem == "classification"], ids=ids)
 def test_task_builds(path: Path, processed: Path) -> None:
     section = read(path)
     schema = read_schema(processed)
-    inference = build(section.inference, network=MLP((1, 8, 8), 3), schema=schema)
+    inference = build(section.inference, network=MLP((1, 8, 8), 3), inputs=ImageInputs(schema), schema=schema)
     module = build(
         section.module,
         inference=inference,
@@ -76,7 +83,7 @@ def test_task_builds(path: Path, processed: Path) -> None:
         seed=0,
         steps_per_epoch=1,
         max_epochs=1,
-        class_counts=[1, 1, 1],
+        schema=schema,
     )
     assert module.inference is inference
 

@@ -3,16 +3,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from parts import IMAGE_NETWORK
 
+from stagewise.config.schema.base import Target
 from stagewise.data.schema import read_schema
 from stagewise.data.storage import SplitReader
 from stagewise.errors import ConfigError, DataError
-from stagewise.training.datamodule import ArrowDataModule, Rows
+from stagewise.training.datamodule import ArrowDataModule, RowBatches
+
+ROWS = Target.model_validate(IMAGE_NETWORK["rows"])
 
 
 @pytest.fixture
 def data(processed: Path) -> ArrowDataModule:
-    return ArrowDataModule(processed, read_schema(processed), 24, 8, workers=0, seed=0)
+    return ArrowDataModule(processed, read_schema(processed), ROWS, 24, 8, workers=0, seed=0)
 
 
 def test_batches_are_the_rows_that_were_asked_for(data: ArrowDataModule, processed: Path) -> None:
@@ -31,7 +35,7 @@ def test_validation_rows_come_in_order(data: ArrowDataModule) -> None:
 
 
 def test_rows_can_be_sent_to_loader_processes(processed: Path) -> None:
-    rows = pickle.loads(pickle.dumps(Rows(SplitReader(processed / "train.arrow", (8, 8, 1)))))
+    rows = pickle.loads(pickle.dumps(RowBatches(SplitReader(processed / "train.arrow", (8, 8, 1)))))
     assert rows[np.array([5, 3])]["y"].tolist() == [2, 0]
 
 
@@ -41,7 +45,7 @@ def test_uneven_share_names_the_key(data: ArrowDataModule) -> None:
 
 
 def test_too_few_rows(processed: Path) -> None:
-    data = ArrowDataModule(processed, read_schema(processed), 960, 8, workers=0, seed=0)
+    data = ArrowDataModule(processed, read_schema(processed), ROWS, 960, 8, workers=0, seed=0)
     with pytest.raises(DataError, match="96 rows, fewer"):
         data.train_batches(world_size=120)
 
@@ -51,4 +55,4 @@ def test_empty_training_split(processed: Path) -> None:
     empty = schema.splits["train"].model_copy(update={"rows": 0})
     schema = schema.model_copy(update={"splits": {**schema.splits, "train": empty}})
     with pytest.raises(DataError, match="training split is empty"):
-        ArrowDataModule(processed, schema, 24, 8, workers=0, seed=0)
+        ArrowDataModule(processed, schema, ROWS, 24, 8, workers=0, seed=0)

@@ -54,3 +54,23 @@ def test_evaluation_of_one_process_is_in_order() -> None:
     rows = np.concatenate(list(EvaluationBatches(30, 7)))
     assert all(a < b for a, b in pairwise(rows))
     assert max(len(batch) for batch in EvaluationBatches(30, 7)) <= 7
+
+
+def test_batches_of_like_length_hold_every_row_once_and_follow_from_seed_and_epoch():
+    lengths = np.random.default_rng(0).integers(1, 60, 1000)
+    batches = TrainBatches(1000, 16, seed=3, lengths=lengths)
+    orders = []
+    for epoch in (0, 0, 1):
+        batches.set_epoch(epoch)
+        drawn = list(batches)
+        assert len(drawn) == len(batches) and {len(batch) for batch in drawn} <= {16, 1000 % 16}
+        assert sorted(np.concatenate(drawn).tolist()) == list(range(1000))
+        orders.append(np.concatenate(drawn).tolist())
+    assert orders[0] == orders[1] != orders[2]
+    padded = sum(len(batch) * int(lengths[batch].max()) for batch in drawn)
+    plain = TrainBatches(1000, 16, seed=3)
+    at_random = sum(len(batch) * int(lengths[batch].max()) for batch in plain)
+    assert padded < 1.1 * lengths.sum() < 0.8 * at_random
+    # Batches of short rows do not all come first.
+    means = [float(lengths[batch].mean()) for batch in drawn]
+    assert means != sorted(means)

@@ -112,7 +112,7 @@ def test_loss_that_is_not_finite_stops_the_run(fit: Fit) -> None:
 
 def test_accumulation_equals_the_larger_batch(fit: Fit) -> None:
     module = {
-        "_target_": "stagewise.tasks.classification.ClassificationModule",
+        "_target_": "stagewise.tasks.classification.module.ClassificationModule",
         "class_weights": [1.0, 2.0, 0.5],
         "l1": 1e-3,
     }
@@ -163,7 +163,7 @@ def test_augmentation_with_soft_labels(fit: Fit) -> None:
     names = ("mixup.Mixup", "cutmix.CutMix", "shift.Shift")
     transforms = [{"_target_": f"stagewise.data.augment.{name}"} for name in names]
     module = {
-        "_target_": "stagewise.tasks.classification.ClassificationModule",
+        "_target_": "stagewise.tasks.classification.module.ClassificationModule",
         "class_weights": "balanced",
         "label_smoothing": 0.1,
     }

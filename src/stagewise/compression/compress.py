@@ -7,17 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stagewise.compression.choose import Choice, choose
+from stagewise.compression.choose import choose
 from stagewise.compression.examples import write_examples
 from stagewise.compression.export import export_graph
 from stagewise.compression.latency import measure_latency
-from stagewise.compression.measure import Quality, measure, write_frontier
-from stagewise.compression.parity import ParityReport, check_parity
+from stagewise.compression.measure import QualityMeter, measure, write_frontier
+from stagewise.compression.parity import check_parity
 from stagewise.compression.quantization import CalibrationRows
+from stagewise.config.schema.base import Target
 from stagewise.config.schema.compress import CompressSection, CompressSettings
 from stagewise.config.targets import build
+from stagewise.data.rows import Rows, open_rows
 from stagewise.data.schema import DataSchema, read_schema, write_schema
-from stagewise.data.storage import SplitReader
 from stagewise.errors import CompressionError, ConfigError
 from stagewise.tasks.build import load_inference, set_threads
 
@@ -40,7 +41,7 @@ def compress(
     *,
     evidence: Path = EVIDENCE,
 ) -> dict[str, Any]:
-    """Turn the network in ``trained`` into the smallest graph that keeps its validation accuracy.
+    """Turn the network in ``trained`` into the smallest graph that keeps its validation score.
 
     Writes model.onnx, schema.json, choice.json, examples/ and candidates/ into ``out``, and
     candidates.json, frontier.csv and latency.json into ``reports``; both exist and are empty. Equal
@@ -57,7 +58,7 @@ def compress(
     candidates = _build_candidates(section)
     set_threads(settings.threads)
     schema = read_schema(processed)
-    validation = _rows(processed, schema, "validation")
+    validation = _rows(settings.rows, processed, schema, "validation")
     inference = load_inference(settings, schema, trained)
 
     exported = out / "model.onnx"
@@ -67,34 +68,47 @@ def compress(
         inference,
         exported,
         validation,
-        schema.features[0],
         seed=settings.seed,
         threads=settings.threads,
         evidence=evidence,
     )
-    training = _rows(processed, schema, "train")
+    training = _rows(settings.rows, processed, schema, "train")
     paths = {name: out / "candidates" / f"{name}.onnx" for name in candidates}
     (out / "candidates").mkdir()
     for name, candidate in candidates.items():
-        calibration = CalibrationRows(training, section.calibration_samples, schema.features[0].name)
+        calibration = CalibrationRows(training, section.calibration_samples, schema.feature.name)
         candidate(exported, calibration, paths[name])
-    qualities = measure(paths, BASELINE, validation, schema.target.classes, threads=settings.threads)
-    choice = choose(qualities, BASELINE, section.max_accuracy_drop)
+
+    def meter() -> QualityMeter:
+        made: QualityMeter = build(settings.quality, schema=schema)
+        return made
+
+    qualities = measure(paths, BASELINE, validation, meter, threads=settings.threads)
+    figure = meter().name
+    choice = choose(qualities, BASELINE, section.max_drop, figure)
 
     shutil.copyfile(paths[choice.name], out / "model.onnx")
     write_schema(schema, out)
     write_examples(out / "model.onnx", validation, out / "examples", threads=settings.threads)
-    summary = _summarize(qualities, choice, parity, len(validation), section.max_accuracy_drop)
-    _write_json({key: summary[key] for key in ("chosen", "max_accuracy_drop", "verdicts")}, out / "choice.json")
+    summary: dict[str, Any] = {
+        "chosen": choice.name,
+        "figure": figure,
+        "max_drop": section.max_drop,
+        "rows": len(validation),
+        "parity": asdict(parity),
+        "candidates": {name: asdict(item) for name, item in qualities.items()},
+        "verdicts": choice.verdicts,
+    }
+    _write_json({key: summary[key] for key in ("chosen", "max_drop", "verdicts")}, out / "choice.json")
     _write_json(summary, reports / "candidates.json")
     write_frontier(qualities, choice.name, reports / "frontier.csv")
     _write_json(measure_latency(section.latency, inference, paths, validation), reports / "latency.json")
     return summary
 
 
-def _rows(processed: Path, schema: DataSchema, split: str) -> SplitReader:
+def _rows(reader: Target, processed: Path, schema: DataSchema, split: str) -> Rows:
     path = processed / schema.splits[split].file
-    rows = SplitReader(path, schema.features[0].shape)
+    rows = open_rows(reader, processed, schema, split)
     if not len(rows):
         raise CompressionError(
             f"there are no {split} rows",
@@ -115,19 +129,6 @@ def _build_candidates(section: CompressSection) -> dict[str, Candidate]:
             fix=f"add {BASELINE}: {{_target_: stagewise.compression.candidates.float32.Float32}}",
         )
     return {name: build(target) for name, target in section.candidates.items()}
-
-
-def _summarize(
-    qualities: dict[str, Quality], choice: Choice, parity: ParityReport, rows: int, max_drop: float
-) -> dict[str, Any]:
-    return {
-        "chosen": choice.name,
-        "max_accuracy_drop": max_drop,
-        "rows": rows,
-        "parity": asdict(parity),
-        "candidates": {name: asdict(item) for name, item in qualities.items()},
-        "verdicts": choice.verdicts,
-    }
 
 
 def _write_json(value: dict[str, Any], path: Path) -> None:

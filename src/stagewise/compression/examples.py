@@ -3,26 +3,28 @@
 import json
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
 
+from stagewise.compression.example_files import EXPECTED, ROWS
 from stagewise.compression.quantization import strided
 from stagewise.compression.session import GraphSession
-from stagewise.data.storage import SplitReader
+from stagewise.data.rows import Rows
 
-FILE = "expected.json"
 TOLERANCE = 0.02
-"""Largest difference of a probability on another CPU, whose int8 kernels may round otherwise."""
+"""Largest difference of a number on another CPU, whose int8 kernels may round otherwise; for numbers above 1 relative
+to the number."""
 
 
-def write_examples(graph: Path, rows: SplitReader, folder: Path, *, threads: int, count: int = 8) -> None:
-    """Write ``count`` evenly strided rows as PNG files, and expected.json with their probabilities."""
-    images = rows.take(strided(len(rows), count))
-    _, probabilities = GraphSession(graph, threads)(images)
+def write_examples(graph: Path, rows: Rows, folder: Path, *, threads: int, count: int = 8) -> None:
+    """Write ``count`` evenly strided rows into rows.npz, and all that the graph says of them into expected.json."""
+    session = GraphSession(graph, threads)
     folder.mkdir()
-    expected = {}
-    for number, (pixels, row) in enumerate(zip(images, probabilities, strict=True)):
-        name = f"{number}.png"
-        Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(folder / name)
-        expected[name] = [round(float(value), 6) for value in row]
-    text = json.dumps({"tolerance": TOLERANCE, "probabilities": expected}, indent=2)
-    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+    examples, expected = {}, {}
+    for number, index in enumerate(strided(len(rows), count)):
+        row = rows.take(np.array([index]))
+        floats = [output for output in session(row) if output.dtype.kind == "f"]
+        expected[str(number)] = [round(float(value), 6) for output in floats for value in output.reshape(-1)]
+        examples[str(number)] = row[0]
+    np.savez(folder / ROWS, allow_pickle=False, **examples)
+    text = json.dumps({"tolerance": TOLERANCE, "outputs": expected}, indent=2)
+    (folder / EXPECTED).write_text(text + "\n", encoding="utf-8")

@@ -1,43 +1,40 @@
-"""The inference module as one ONNX graph: raw input to label and probabilities, nothing outside."""
+"""The inference module as one ONNX graph: stored rows to answers, nothing outside."""
 
 import re
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from stagewise.compression.graph import save_graph
 from stagewise.compression.quiet import quiet_export
 from stagewise.data.schema import DataSchema
 from stagewise.errors import CompressionError
-
-OUTPUTS = ("label", "probabilities")
-"""Names of the graph's outputs: int64 [N] and float32 [N, K]."""
+from stagewise.tasks.inference import Inference
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def export_graph(inference: nn.Module, schema: DataSchema, path: Path, *, opset: int) -> None:
-    """Write the inference module as a canonical ONNX graph with a free batch size.
+def export_graph(inference: Inference, schema: DataSchema, path: Path, *, opset: int) -> None:
+    """Write the inference module as a canonical ONNX graph whose batch size (and length, if it varies) is free.
 
-    The graph takes uint8 ``[N, H, W, C]`` under the feature's name; equal modules give equal bytes
-    wherever they are exported.
+    The graph takes rows as they are stored under the feature's name, and gives what ``inference.outputs`` names;
+    equal modules give equal bytes wherever they are exported.
 
     Raises:
         CompressionError: the network uses an operation that cannot be exported.
     """
-    feature = schema.features[0]
     # A batch of one would be taken for a constant; a fresh tensor owns no more storage than it shows.
-    example = torch.zeros((2, *feature.shape), dtype=torch.uint8)
+    example, free = inference.source.example()
+    axes = {axis: torch.export.Dim(name) for axis, name in free.items()}
     try:
         with quiet_export(), torch.no_grad():
             program = torch.onnx.export(
                 inference.eval(),
                 (example,),
                 dynamo=True,
-                input_names=[feature.name],
-                output_names=list(OUTPUTS),
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                input_names=[schema.feature.name],
+                output_names=list(inference.outputs),
+                dynamic_shapes=(axes,),
                 opset_version=opset,
                 external_data=False,
                 verbose=False,
@@ -47,7 +44,7 @@ def export_graph(inference: nn.Module, schema: DataSchema, path: Path, *, opset:
             "the network cannot be exported to ONNX",
             where="model",
             why=_reason(error),
-            fix="use operations that torch.export knows, with no Python branch on tensor values or on the batch size",
+            fix="use operations that torch.export knows, with no Python branch on tensor values or on free axes",
         ) from error
     if program is None:
         raise CompressionError("the network cannot be exported to ONNX", where="model", why="no program was made")

@@ -14,22 +14,20 @@ from torch import nn
 
 from stagewise.compression.session import GraphSession
 from stagewise.config.schema.compress import Latency
-from stagewise.data.storage import SplitReader
+from stagewise.data.rows import Rows
 
 EAGER = "pytorch"
 """Name of the network before compression, run operator by operator."""
 
-Runner = Callable[[NDArray[np.uint8]], Any]
+Runner = Callable[[NDArray[Any]], Any]
 
 
-def measure_latency(
-    settings: Latency, inference: nn.Module, paths: dict[str, Path], rows: SplitReader
-) -> dict[str, Any]:
+def measure_latency(settings: Latency, inference: nn.Module, paths: dict[str, Path], rows: Rows) -> dict[str, Any]:
     """Time the network and every graph on batches of real rows, in turns, so that all meet the same machine.
 
     Returns:
         The content of latency.json: per runner and batch size the median and 95th percentile in
-        milliseconds and the images per second at the median.
+        milliseconds and the rows per second at the median.
     """
     runners: dict[str, Runner] = {EAGER: _eager(inference)}
     runners |= {name: GraphSession(path, settings.threads) for name, path in paths.items()}
@@ -38,8 +36,8 @@ def measure_latency(
     try:
         figures: dict[str, dict[str, dict[str, float]]] = {name: {} for name in runners}
         for size in settings.batch_sizes:
-            images = rows.take(np.arange(size, dtype=np.int64) % len(rows))
-            for name, seconds in _take_turns(runners, images, settings).items():
+            batch = rows.take(np.arange(size, dtype=np.int64) % len(rows))
+            for name, seconds in _take_turns(runners, batch, settings).items():
                 figures[name][str(size)] = _summarize(seconds, size)
     finally:
         torch.set_num_threads(threads)
@@ -54,24 +52,22 @@ def measure_latency(
 
 
 def _eager(inference: nn.Module) -> Runner:
-    def run(images: NDArray[np.uint8]) -> Any:
+    def run(batch: NDArray[Any]) -> Any:
         with torch.inference_mode():
-            return inference(torch.from_numpy(images))
+            return inference(torch.from_numpy(batch))
 
     return run
 
 
-def _take_turns(
-    runners: dict[str, Runner], images: NDArray[np.uint8], settings: Latency
-) -> dict[str, NDArray[np.float64]]:
+def _take_turns(runners: dict[str, Runner], batch: NDArray[Any], settings: Latency) -> dict[str, NDArray[np.float64]]:
     for _ in range(settings.warmup):
         for run in runners.values():
-            run(images)
+            run(batch)
     seconds = {name: np.empty(settings.repeats) for name in runners}
     for turn in range(settings.repeats):
         for name, run in runners.items():
             begin = time.perf_counter()
-            run(images)
+            run(batch)
             seconds[name][turn] = time.perf_counter() - begin
     return seconds
 
@@ -81,5 +77,5 @@ def _summarize(seconds: NDArray[np.float64], size: int) -> dict[str, float]:
     return {
         "p50_ms": round(float(median) * 1e3, 4),
         "p95_ms": round(float(high) * 1e3, 4),
-        "images_per_second": round(size / float(median), 1),
+        "rows_per_second": round(size / float(median), 1),
     }

@@ -1,69 +1,97 @@
-"""What each candidate costs and is worth: accuracy on the validation split, agreement with fp32, bytes."""
+"""What each candidate costs and is worth: the task's figure on the validation split, agreement with fp32, bytes."""
 
 import csv
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stagewise.compression.session import GraphSession
-from stagewise.data.storage import SplitReader
+from stagewise.data.rows import Rows
 
+Outputs = tuple[NDArray[Any], ...]
 _DIGITS = 6
+
+
+class QualityMeter(Protocol):
+    """How much a task's answers are worth; built with ``schema`` for every candidate (``task.quality``)."""
+
+    name: str
+    """Of the figure; higher is better."""
+
+    def add(self, targets: NDArray[Any], outputs: Outputs, expected: Outputs) -> None:
+        """Count a batch: what is true, the graph's outputs, and those of the baseline."""
+
+    def score(self) -> float:
+        """The figure over all rows so far."""
+
+    def agreement(self) -> float:
+        """Share of rows whose answer is that of the baseline."""
+
+    def details(self) -> dict[str, str | float]:
+        """What else the task says of a candidate, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
     """Figures of one candidate; all of them repeat exactly."""
 
-    accuracy: float
-    """On the validation split."""
-    accuracy_drop: float
-    """Accuracy of fp32 minus this one; negative when this one is better."""
+    score: float
+    """The task's figure (accuracy, r2, ...) on the validation split."""
+    drop: float
+    """Score of the baseline minus this one; negative when this one is better."""
     agreement: float
-    """Share of validation rows that get the label that fp32 gives."""
-    worst_class: str
-    """The class whose recall falls most against fp32."""
-    worst_class_drop: float
-    """By how much it falls."""
+    """Share of validation rows that get the answer that the baseline gives."""
     largest_difference: float
-    """Of any probability of any row against fp32."""
+    """Of any number of any row against the baseline."""
     bytes: int
     size_ratio: float
-    """Bytes as a share of those of fp32."""
+    """Bytes as a share of those of the baseline."""
     sha256: str
+    details: dict[str, str | float]
+    """What the task adds."""
 
 
 def measure(
-    paths: dict[str, Path], baseline: str, rows: SplitReader, classes: list[str], *, threads: int, batch_size: int = 256
+    paths: dict[str, Path],
+    baseline: str,
+    rows: Rows,
+    meter: Callable[[], QualityMeter],
+    *,
+    threads: int,
+    batch_size: int = 256,
 ) -> dict[str, Quality]:
     """Run every graph over all ``rows`` (at least one), in one pass whose memory is bounded by a batch.
 
     Args:
         paths: graph of each candidate.
         baseline: name of the one that the others are compared with.
+        meter: makes what counts the answers of one candidate.
     """
     sessions = {name: GraphSession(path, threads) for name, path in paths.items()}
-    tallies = {name: _Tally(len(classes)) for name in paths}
-    for _, images, targets in rows.batches(batch_size):
-        expected = sessions[baseline](images)
+    meters = {name: meter() for name in paths}
+    largest = dict.fromkeys(paths, 0.0)
+    for _, batch, targets in rows.batches(batch_size):
+        expected = sessions[baseline](batch)
         for name, session in sessions.items():
-            answer = expected if name == baseline else session(images)
-            tallies[name].add(targets, answer, expected)
-    totals = np.bincount(rows.targets, minlength=len(classes))
-    reference = (tallies[baseline], paths[baseline].stat().st_size)
-    return {name: _quality(tallies[name], path, reference, totals, classes) for name, path in paths.items()}
+            outputs = expected if name == baseline else session(batch)
+            meters[name].add(targets, outputs, expected)
+            largest[name] = max(largest[name], _largest_difference(outputs, expected))
+    reference = (meters[baseline].score(), paths[baseline].stat().st_size)
+    return {name: _quality(meters[name], largest[name], path, reference) for name, path in paths.items()}
 
 
 def write_frontier(qualities: dict[str, Quality], chosen: str, path: Path) -> None:
-    """Write frontier.csv, smallest candidate first: what ``dvc plots`` draws as accuracy over bytes."""
+    """Write frontier.csv, smallest candidate first: what ``dvc plots`` draws as score over bytes."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["candidate", "bytes", "accuracy", "agreement", "chosen"])
+        writer.writerow(["candidate", "bytes", "score", "agreement", "chosen"])
         for name, item in sorted(qualities.items(), key=lambda pair: (pair[1].bytes, pair[0])):
-            writer.writerow([name, item.bytes, item.accuracy, item.agreement, int(name == chosen)])
+            writer.writerow([name, item.bytes, item.score, item.agreement, int(name == chosen)])
 
 
 def sha256(path: Path) -> str:
@@ -72,43 +100,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-Answer = tuple[NDArray[np.int64], NDArray[np.float32]]
+def _largest_difference(outputs: Outputs, expected: Outputs) -> float:
+    pairs = [(a, b) for a, b in zip(outputs, expected, strict=True) if a.dtype.kind == "f"]
+    return max((float(np.abs(a - b).max()) for a, b in pairs), default=0.0)
 
 
-class _Tally:
-    """Counts of one candidate over the rows seen so far."""
-
-    def __init__(self, classes: int) -> None:
-        self.hits = np.zeros(classes, np.int64)
-        self.agreed = 0
-        self.largest = 0.0
-
-    def add(self, targets: NDArray[np.int64], answer: Answer, expected: Answer) -> None:
-        label, probabilities = answer
-        self.hits += np.bincount(targets[label == targets], minlength=len(self.hits))
-        self.agreed += int((label == expected[0]).sum())
-        self.largest = max(self.largest, float(np.abs(probabilities - expected[1]).max()))
-
-
-def _quality(
-    tally: _Tally, path: Path, reference: tuple[_Tally, int], totals: NDArray[np.int64], classes: list[str]
-) -> Quality:
+def _quality(meter: QualityMeter, largest: float, path: Path, reference: tuple[float, int]) -> Quality:
     baseline, baseline_bytes = reference
-    rows, size = int(totals.sum()), path.stat().st_size
-    lost = (baseline.hits - tally.hits) / np.maximum(totals, 1)
-    worst = int(lost.argmax())
+    size = path.stat().st_size
     return Quality(
-        accuracy=_share(int(tally.hits.sum()), rows),
-        accuracy_drop=_share(int(baseline.hits.sum() - tally.hits.sum()), rows),
-        agreement=_share(tally.agreed, rows),
-        worst_class=classes[worst],
-        worst_class_drop=round(float(lost[worst]), _DIGITS),
-        largest_difference=round(tally.largest, _DIGITS),
+        score=round(meter.score(), _DIGITS),
+        drop=round(baseline - meter.score(), _DIGITS),
+        agreement=round(meter.agreement(), _DIGITS),
+        largest_difference=round(largest, _DIGITS),
         bytes=size,
-        size_ratio=_share(size, baseline_bytes),
+        size_ratio=round(size / baseline_bytes, _DIGITS),
         sha256=sha256(path),
+        details=meter.details(),
     )
-
-
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, _DIGITS)

@@ -13,7 +13,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from stagewise.compression.graph import save_graph
 from stagewise.compression.quiet import quiet_root
-from stagewise.data.storage import SplitReader
+from stagewise.data.rows import Rows
 from stagewise.errors import CompressionError, ConfigError
 
 CONVOLUTIONAL = ("Conv", "Gemm", "MatMul", "Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "Add", "Reshape")
@@ -32,12 +32,12 @@ class CalibrationRows(CalibrationDataReader):  # type: ignore[misc]
         name: input of the graph.
     """
 
-    def __init__(self, rows: SplitReader, count: int, name: str, batch: int = 64) -> None:
+    def __init__(self, rows: Rows, count: int, name: str, batch: int = 64) -> None:
         indices = strided(len(rows), count)
         self._batches = iter([indices[begin : begin + batch] for begin in range(0, len(indices), batch)])
         self._rows, self._name = rows, name
 
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
         """The next batch by input name, or None after the last."""
         indices = next(self._batches, None)
         return None if indices is None else {self._name: self._rows.take(indices)}

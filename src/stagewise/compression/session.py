@@ -1,8 +1,8 @@
 """Running an ONNX graph as the package will run it."""
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
@@ -12,7 +12,7 @@ _ERRORS_ONLY = 3
 
 
 class GraphSession:
-    """A graph from uint8 images to labels and probabilities, on the CPU with a fixed number of threads.
+    """A graph from stored rows to answers, on the CPU with a fixed number of threads.
 
     Raises:
         CompressionError: onnxruntime cannot run the graph.
@@ -31,7 +31,6 @@ class GraphSession:
             raise CompressionError("onnxruntime cannot run the graph", where=path.name, why=str(error)) from error
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Labels int64 ``[N]`` and probabilities float32 ``[N, K]`` of images uint8 ``[N, H, W, C]``."""
-        label, probabilities = self._session.run(None, {self._input: images})
-        return label, probabilities
+    def __call__(self, rows: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """The graph's outputs for rows as they are stored, ``(n, ...)``."""
+        return tuple(self._session.run(None, {self._input: rows}))

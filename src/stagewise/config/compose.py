@@ -18,7 +18,8 @@ from stagewise.config.checks.files import HYDRA, check_choice, check_file, choic
 from stagewise.config.checks.interpolation import blank, check_values, resolve
 from stagewise.config.checks.mistakes import Mistake, describe_validation, dotted, nearest
 from stagewise.config.checks.signatures import check_targets
-from stagewise.config.origins import Key, Origins
+from stagewise.config.experiments import lay_over_experiment
+from stagewise.config.origins import EXPERIMENT, Key, Origins
 from stagewise.config.own_targets import read_own_targets
 from stagewise.config.params import Params, apply_overrides, read_params, split_choices
 from stagewise.config.schema.project import Project
@@ -39,25 +40,28 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Project:
     read_own_targets(root)
     kept, mistakes = _check_overrides(overrides)
     params = apply_overrides(read_params(root), kept, groups)
+    experiment = params.get(EXPERIMENT)
     in_params = check_file(root, Path("params.yaml"))
+    params, in_experiment = lay_over_experiment(root, params, groups)
+    in_params += in_experiment
     mistakes += in_params
     choices, values = split_choices(params, groups)
     mistakes += _check_sections(values, groups)
     choices, wrong, unusable = _check_choices(root, choices, groups)
     mistakes += wrong
     if unusable or in_params:
-        _raise(mistakes, Origins(root, {}, overrides))
+        _raise(mistakes, Origins(root, {}, overrides, experiment))
     config, chosen = _compose_groups(root, choices)
     resolved, more = _resolve(config, values)
     mistakes += more
     mistakes += _check(resolved, root, {mistake.key for mistake in mistakes})
-    _raise(mistakes, Origins(root, chosen, overrides))
+    _raise(mistakes, Origins(root, chosen, overrides, experiment))
     return Project.model_validate_json(json.dumps(resolved), strict=True)
 
 
 def _groups(root: Path) -> set[str]:
     try:
-        return {folder.name for folder in (root / "conf").iterdir() if folder.is_dir()}
+        return {folder.name for folder in (root / "conf").iterdir() if folder.is_dir()} - {EXPERIMENT}
     except OSError as error:
         raise ConfigError(
             "there is no conf/ here", where=str(root), fix="run the command in the project's folder"

@@ -11,6 +11,7 @@ from pydantic.errors import PydanticUserError
 from stagewise.config.checks.files import choices_of
 from stagewise.config.checks.roles import ROLES, Role
 from stagewise.config.checks.signatures import read_signature
+from stagewise.config.origins import EXPERIMENT
 from stagewise.config.schema.project import Project
 from stagewise.config.targets import LIBRARY, SPECIAL
 
@@ -80,7 +81,9 @@ def _params(whole: Schema, groups: list[str], schemas: dict[str, Schema], root: 
         section["properties"] = {"use": names, **values}
         section["title"] = group
         definitions |= {group: section, **schemas[f"{group}.json"].get("$defs", {})}
-        properties[group] = {"anyOf": [names, {"$ref": f"#/$defs/{group}"}]}
+        properties[group] = {"anyOf": [names, {"$ref": f"#/$defs/{group}"}, {"type": "null"}]}
+    about = "Sections that fit together, a file of conf/experiment/; empty sections here are as it says."
+    properties[EXPERIMENT] = {"enum": [*choices_of(root, EXPERIMENT), None], "description": about}
     head = {"$schema": DIALECT, "title": "params.yaml", "type": "object", "additionalProperties": False}
     return {**head, "properties": properties, "$defs": definitions}
 
@@ -111,12 +114,15 @@ def _targets_of(role: Role, root: Path) -> list[str]:
     if role.prefix == "torch.optim.":
         return sorted(LIBRARY)
     folder = root / "src" / Path(*role.prefix.rstrip(".").split("."))
-    files = [folder.with_suffix(".py")] if folder.with_suffix(".py").is_file() else sorted(folder.glob("[a-z]*.py"))
+    single = folder.with_suffix(".py")
+    files = [single] if single.is_file() else sorted(folder.glob("[a-z]*/[a-z]*.py" if role.deep else "[a-z]*.py"))
     names = []
+    if role.deep and role.suffix:
+        files += sorted(folder.glob("[a-z]*.py"))
     for file in files:
         module = ".".join(file.relative_to(root / "src").with_suffix("").parts)
         words = [match["name"] for match in _DEFINITION.finditer(file.read_text())]
-        names += [f"{module}.{word}" for word in words]
+        names += [f"{module}.{word}" for word in words if word.endswith(role.suffix)]
     return [name for name in names if _plays(name, role, root)]
 
 
@@ -164,6 +170,8 @@ def _put(schema: Schema, path: tuple[str, ...], target: Schema) -> Schema:
     inner = {"type": "array", "items": target} if name == "transforms" else target
     if name == "candidates":
         inner = {"type": "object", "additionalProperties": target}
+    if {"type": "null"} in schema["properties"].get(name, {}).get("anyOf", [{}])[0].get("anyOf", ()):
+        inner = {"anyOf": [inner, {"type": "null"}]}
     description = schema["properties"].get(name, {}).get("anyOf", [{}])[0].get("description")
     schema["properties"][name] = inner | ({"description": description} if description else {})
     return schema

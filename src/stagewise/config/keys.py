@@ -2,8 +2,8 @@
 
 The code of a stage is the static import closure of its script inside the project, plus the module of
 every ``_target_`` in its config. Each file is digested as a syntax tree without comments, docstrings and
-formatting, so that only a change of meaning changes the key. Templates and other data files of a package
-belong to every module of that package.
+formatting, so that only a change of meaning changes the key. A template or other data file belongs to the module
+beside it whose name it bears (``evaluation.html.jinja`` to ``evaluation.py``), else to every module of its package.
 """
 
 import ast
@@ -50,7 +50,8 @@ def code_digests(closure: Iterable[Path], root: Path) -> dict[str, str]:
     Modules that hold nothing but comments and docstrings are left out.
     """
     modules = set(closure)
-    data = {extra for folder in {file.parent for file in modules} for extra in _data_files(folder)}
+    beside = {extra for folder in {file.parent for file in modules} for extra in _data_files(folder, root)}
+    data = {file for file in beside if _owner(file) is None or _owner(file) in modules}
     digests = {file: _module(file, root).digest for file in modules} | {file: _hash(file.read_bytes()) for file in data}
     return {file.relative_to(root).as_posix(): digests[file] for file in sorted(digests) if digests[file]}
 
@@ -166,11 +167,17 @@ def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield from _runtime_nodes(child)
 
 
-def _data_files(folder: Path) -> Iterator[Path]:
-    if (folder / "__init__.py").is_file():
+def _data_files(folder: Path, root: Path) -> Iterator[Path]:
+    if folder.is_relative_to(root / "src"):
         for file in folder.iterdir():
             if file.suffix not in {".py", ".pyc", ".typed"} and file.is_file():
                 yield file
+
+
+def _owner(file: Path) -> Path | None:
+    """The module whose name a data file bears."""
+    module = file.with_name(f"{file.name.partition('.')[0]}.py")
+    return module if module.is_file() else None
 
 
 def _hash(content: bytes) -> str:

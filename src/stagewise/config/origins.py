@@ -7,13 +7,24 @@ import yaml
 
 Key = tuple[str | int, ...]
 
+EXPERIMENT = "experiment"
+"""The key of params.yaml that names a bundle of sections, and the folder below conf/ where bundles lie."""
+
+
+def experiment_file(name: str) -> Path:
+    """Return the file of an experiment, relative to the project."""
+    return Path("conf") / EXPERIMENT / f"{name}.yaml"
+
 
 class Origins:
-    """Finds the file and line of a config key: an override, params.yaml, or the chosen file under conf/."""
+    """Finds the file and line of a config key: an override, params.yaml, the experiment, or the chosen conf/ file."""
 
-    def __init__(self, root: Path, choices: dict[str, str], overrides: Sequence[str] = ()) -> None:
-        """Remember which file was ``choices`` for each group, and the overrides of the command line."""
+    def __init__(
+        self, root: Path, choices: dict[str, str], overrides: Sequence[str] = (), experiment: str | None = None
+    ) -> None:
+        """Remember which file was ``choices`` for each group, the overrides of the command line, the experiment."""
         self._root = root
+        self._plain = [Path("params.yaml"), *([experiment_file(experiment)] if experiment else [])]
         self._choices = choices
         self._overrides = overrides
 
@@ -34,9 +45,9 @@ class Origins:
             if dotted == name or (dotted.startswith(f"{name}.") and name not in self._choices):
                 return len(key), f"command line ({override})"
         group = str(key[0])
-        places = [(Path("params.yaml"), key), (Path("conf/config.yaml"), key)]
+        places = [(file, key) for file in (*self._plain, Path("conf/config.yaml"))]
         if group in self._choices:
-            places.insert(1, (Path("conf") / group / f"{self._choices[group]}.yaml", key[1:]))
+            places.insert(-1, (Path("conf") / group / f"{self._choices[group]}.yaml", key[1:]))
         found = [(self._depth_and_line(file, path), file) for file, path in places]
         written = [(depth, -rank, file, line) for rank, ((depth, line), file) in enumerate(found) if line]
         if not written:
@@ -49,7 +60,7 @@ class Origins:
         path = self._root / file
         if not path.is_file():
             return 0, 0
-        prefix = 0 if file.name in {"params.yaml", "config.yaml"} else 1
+        prefix = 0 if file in self._plain or file == Path("conf/config.yaml") else 1
         node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
         line, depth = (1 if prefix else 0), prefix
         for part in key:

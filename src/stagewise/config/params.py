@@ -37,17 +37,25 @@ def read_params(root: Path) -> Params:
     Raises:
         ConfigError: the file is missing, is not YAML, or is not a mapping.
     """
-    file = root / "params.yaml"
+    return read_params_file(root, Path("params.yaml"))
+
+
+def read_params_file(root: Path, file: Path) -> Params:
+    """Read a file that is written like params.yaml.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or is not a mapping.
+    """
     try:
-        params = yaml.load(file.read_text(), Loader=_Loader) or {}
+        params = yaml.load((root / file).read_text(), Loader=_Loader) or {}
     except FileNotFoundError as error:
-        raise ConfigError("params.yaml is missing", where=str(root), fix="start from a clone of the project") from error
+        raise ConfigError(f"{file} is missing", where=str(root), fix="start from a clone of the project") from error
     except yaml.YAMLError as error:
         raise ConfigError(
-            "params.yaml is not valid YAML", where=_yaml_place(error), why=_yaml_problem(error)
+            f"{file} is not valid YAML", where=_yaml_place(file, error), why=_yaml_problem(error)
         ) from error
     if not isinstance(params, dict):
-        raise ConfigError("params.yaml must be a mapping of sections", where="params.yaml:1")
+        raise ConfigError(f"{file} must be a mapping of sections", where=f"{file}:1")
     return {str(key): value for key, value in params.items()}
 
 
@@ -102,7 +110,7 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
 
 def _set(params: Params, path: list[str], value: Any, groups: set[str]) -> None:
     if len(path) > 1 and path[0] in groups and not isinstance(params.get(path[0]), dict):
-        params[path[0]] = {"use": params[path[0]]} if path[0] in params else {}
+        params[path[0]] = {} if params.get(path[0]) is None else {"use": params[path[0]]}
     node = params
     for part in path[:-1]:
         child = node.get(part)
@@ -120,9 +128,9 @@ def _delete(params: Params, path: list[str]) -> None:
     del node[path[-1]]
 
 
-def _yaml_place(error: yaml.YAMLError) -> str:
+def _yaml_place(file: Path, error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    return f"params.yaml:{mark.line + 1}" if mark else "params.yaml"
+    return f"{file}:{mark.line + 1}" if mark else str(file)
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from stagewise.config.checks.features import feature_parts
+from stagewise.config.checks.sources import class_constant
 from stagewise.config.compose import compose
-from stagewise.config.keys import code_and_libraries
+from stagewise.config.keys import code_and_libraries, module_files
 from stagewise.config.schema.base import Target
 from stagewise.config.schema.compress import CompressSettings
 from stagewise.config.schema.data import IngestSettings, PreprocessData, PreprocessSettings
@@ -21,6 +23,9 @@ from stagewise.config.schema.train import TrainSettings
 
 STAGES = ("ingest", "preprocess", "train", "evaluate", "compress", "package")
 """The stages that have a resolved file, in the order they run."""
+
+PREDICTOR = "stagewise.packaging.predictor"
+"""What runs a package; it is shipped as predict.py."""
 
 HEADER = "# All that enters this stage. Written by the configure stage: edit params.yaml or conf/ instead.\n"
 
@@ -45,15 +50,19 @@ def resolved_files(root: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
     Raises:
         ConfigError: see ``compose``.
     """
-    return {stage: _text(root, stage, settings) for stage, settings in stage_settings(compose(root, overrides)).items()}
+    settings = stage_settings(compose(root, overrides), root)
+    return {stage: _text(root, stage, section) for stage, section in settings.items()}
 
 
-def stage_settings(project: Project) -> dict[str, BaseModel]:
+def stage_settings(project: Project, root: Path) -> dict[str, BaseModel]:
     """Return what each stage gets of the config, and no more."""
     data = project.data
+    parts = feature_parts(data.feature.target, root)
     network: dict[str, Any] = {
         "seed": project.seed,
         "threads": project.threads,
+        "rows": Target.model_validate({"_target_": parts["rows"]}),
+        "inputs": Target.model_validate({"_target_": parts["inputs"]}),
         "model": project.model,
         "inference": project.task.inference,
     }
@@ -76,13 +85,32 @@ def stage_settings(project: Project) -> dict[str, BaseModel]:
         "evaluate": EvaluateSettings(
             **network,
             name=project.name,
+            display=Target.model_validate({"_target_": parts["display"]}),
             evaluation=project.task.evaluation,
             evaluate=project.evaluate,
+            beside=_beside(project),
             cross_validation=_cross_validation(project, training),
         ),
-        "compress": CompressSettings(**network, compress=project.compress),
-        "package": PackageSettings(name=project.name, version=project.version, package=project.package),
+        "compress": CompressSettings(**network, quality=project.task.quality, compress=project.compress),
+        "package": _package(project, parts["runtime"], root),
     }
+
+
+def _package(project: Project, reader: str, root: Path) -> PackageSettings:
+    """What a package ships is copied as it is, so its bytes enter the key, comments included."""
+    answers = class_constant(project.task.inference.target, "runtime", root)
+    runtime = {"inputs": reader, "answers": str(answers)}
+    files = [file for name in (PREDICTOR, *runtime.values()) for file in module_files(name, root)[-1:]]
+    shipped = {file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return PackageSettings(
+        name=project.name, version=project.version, package=project.package, runtime=runtime, shipped=shipped
+    )
+
+
+def _beside(project: Project) -> Target | None:
+    """What stands beside a model of tables enters evaluate only where it is asked for."""
+    asked = project.evaluate.subgroups or project.evaluate.baseline
+    return Target.model_validate({"_target_": "stagewise.evaluation.beside.LookBeside"}) if asked else None
 
 
 def _cross_validation(project: Project, training: dict[str, Any]) -> Target | None:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from stagewise.data.augmented import Augmenter
+from stagewise.data.features.entries import ImageEntry
+from stagewise.data.rows import StoredRows
 from stagewise.data.schema import DataSchema
-from stagewise.data.storage import SplitReader
 
 MAX_CLASSES = 20
 COLUMNS = 10
@@ -41,13 +42,13 @@ def write_contact_sheet(
 
 
 def _choose(schema: DataSchema, folder: Path, augmenter: Augmenter | None, copies: int) -> list[_Row]:
-    reader = SplitReader(folder / schema.splits["train"].file, schema.features[0].shape)
-    names = schema.target.classes[:MAX_CLASSES]
+    reader = StoredRows(folder / schema.splits["train"].file, schema)
+    names = schema.classes[:MAX_CLASSES]
     originals = reader.targets[: len(reader) // (1 + copies)]
     places = [np.flatnonzero(originals == label)[:COLUMNS] for label in range(len(names))]
     index = np.concatenate(places)
     images = reader.take(index)
-    changed = augmenter(images, reader.targets[index], index, 0, len(schema.target.classes)) if augmenter else None
+    changed = augmenter(images, reader.targets[index], index, 0, len(schema.classes)) if augmenter else None
     ends = np.cumsum([len(place) for place in places])
     spans = [slice(end - len(place), end) for place, end in zip(places, ends, strict=True)]
     return [
@@ -84,8 +85,8 @@ def _draw(schema: DataSchema, rows: list[_Row], augmented: bool) -> Image.Image:
 
 
 def _titles(schema: DataSchema, augmented: bool) -> tuple[str, str]:
-    height, width, channels = schema.features[0].shape
-    classes = len(schema.target.classes)
+    height, width, channels = schema.feature.narrow(ImageEntry).shape
+    classes = len(schema.classes)
     shown = f"{MAX_CLASSES} of {classes:,} classes" if classes > MAX_CLASSES else f"{classes} classes"
     kind = "grey" if channels == 1 else "RGB"
     what = f"{schema.splits['train'].rows:,} training rows   ·   {shown}   ·   {height} x {width} {kind}"
@@ -94,7 +95,7 @@ def _titles(schema: DataSchema, augmented: bool) -> tuple[str, str]:
 
 def _tile_size(schema: DataSchema) -> tuple[int, int]:
     """(width, height) of a tile: a whole multiple of a small image, a large one reduced."""
-    height, width, _ = schema.features[0].shape
+    height, width, _ = schema.feature.narrow(ImageEntry).shape
     longer = max(height, width)
     if longer <= _LARGEST:
         factor = max(1, -(-_SMALLEST // longer))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,11 @@ from stagewise.data.checks import (
     latest_equal,
     remedy,
 )
-from stagewise.data.labels import UNKNOWN, resolve
+from stagewise.data.features.encoder import Encoder
 from stagewise.data.schema import SPLITS
-from stagewise.data.storage import SplitReader
+from stagewise.data.storage import SplitReader, scan
 from stagewise.data.survey import EXAMPLES, Survey
+from stagewise.data.targets.encoder import TargetEncoder, Targets
 
 DROPPED = -1
 """Split number of a row that is in no split."""
@@ -30,53 +32,66 @@ DROPPED = -1
 class Examination:
     """What the checks found, and where each row of the spool goes."""
 
-    classes: list[str]
-    targets: NDArray[np.int64]
-    """Class number of each row."""
+    targets: Targets
+    """Of each row."""
     splits: NDArray[np.int8]
     """Split number of each row, or DROPPED."""
     findings: list[Finding]
     """One per check, in the order of ``checks.MESSAGES``."""
     counts_before: NDArray[np.int64]
-    """Rows per class of all that could be read."""
+    """Rows per class (or other stratum) of all that could be read."""
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes; none where the answer is no class."""
+        return self.targets.classes or []
 
     def counts(self, split: int) -> NDArray[np.int64]:
-        """Rows per class of one split."""
-        return np.bincount(self.targets[self.splits == split], minlength=len(self.classes))
+        """Rows per class (or other stratum) of one split."""
+        return np.bincount(self.targets.strata[self.splits == split], minlength=len(self.classes))
 
 
-def examine(survey: Survey, shape: tuple[int, ...], data: PreprocessData, seed: int) -> Examination:
+def examine(survey: Survey, feature: Encoder, target: TargetEncoder, data: PreprocessData, seed: int) -> Examination:
     """Run all checks and divide the rows that remain.
 
     Duplicates are sought within what the publisher calls one split (all rows, where there are
     none), so that dropping them leaves nothing to leak when those rows are divided. Leakage is
-    sought between the final splits.
+    sought between the final splits, also of what the feature holds for nearly the same.
 
     Raises:
         ConfigError: ``data.classes`` names a class twice.
     """
-    classes, places = resolve(survey.labels, data.classes)
-    desk = _Desk(survey, SplitReader(survey.spool, shape), data)
-    targets = places[survey.codes]
+    targets = target.resolve(survey.labels)
+    desk = _Desk(survey, SplitReader(survey.spool, feature.spooled.shape), data, target)
     desk.rejections()
-    desk.label_types(mixed=data.classes is None)
-    desk.sift("label_range", targets == UNKNOWN, always=True)
-    before = np.bincount(targets[desk.alive], minlength=len(classes))
+    desk.label_types(targets.odd)
+    desk.sift("label_range", ~targets.known, always=True)
+    before = np.bincount(targets.strata[desk.alive], minlength=len(targets.classes or ()))
     desk.sift("constant", survey.constant)
     groups = content_groups(survey.digests)
-    desk.repeats(groups, targets)
-    splits = np.full(len(targets), DROPPED, np.int8)
+    desk.repeats(groups, targets.values)
+    splits = np.full(len(survey.labels), DROPPED, np.int8)
     rows = np.flatnonzero(desk.alive)
     fractions = (data.split.validation, data.split.test)
-    splits[rows] = splitting.assign(targets[rows], survey.published[rows], *fractions, seed)
-    desk.leaks(groups, splits)
+    splits[rows] = splitting.assign(targets.strata[rows], survey.published[rows], *fractions, seed)
+    desk.leaks(_near_groups(survey, feature, groups), splits)
     splits[~desk.alive] = DROPPED
-    result = Examination(classes, targets, splits, desk.findings, before)
-    _check_counts(result, data.checks.min_class_count)
+    result = Examination(targets, splits, desk.findings, before)
+    if targets.classes is not None:
+        _check_counts(result, data.checks.min_class_count)
     _check_splits(result)
     order = list(MESSAGES)
     result.findings.sort(key=lambda finding: order.index(finding.check))
     return result
+
+
+def _near_groups(survey: Survey, feature: Encoder, groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Groups of rows with the same content, or what the feature holds for nearly the same."""
+    find = getattr(feature, "near_groups", None)
+    if find is None:
+        return groups
+    near: NDArray[np.int64] = find(values for values, _, _ in scan(survey.spool, feature.spooled))
+    return near
 
 
 @dataclass(slots=True)
@@ -86,11 +101,12 @@ class _Desk:
     survey: Survey
     reader: SplitReader
     data: PreprocessData
+    target: TargetEncoder
     findings: list[Finding] = field(default_factory=list)
     alive: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.alive = np.ones(len(self.survey.codes), np.bool_)
+        self.alive = np.ones(len(self.survey.labels), np.bool_)
 
     def action(self, check: str) -> Action:
         action: Action = getattr(self.data.checks, KEYS[check])
@@ -103,10 +119,9 @@ class _Desk:
                 Finding(check, self.action(check), tally.count, tally.count, tuple(tally.examples), remedy(check))
             )
 
-    def label_types(self, mixed: bool) -> None:
-        text = np.array([isinstance(label, str) for label in self.survey.labels], np.bool_)[self.survey.codes]
-        rarer = text if 2 * np.count_nonzero(text) <= len(text) else ~text
-        rows = np.flatnonzero(rarer) if mixed else np.empty(0, np.int64)
+    def label_types(self, odd: NDArray[np.bool_]) -> None:
+        """Labels of another type than the rest."""
+        rows = np.flatnonzero(odd)
         self._add("label_type", "fail", rows, self._labelled(rows[:EXAMPLES]), "data.classes=[...]")
 
     def sift(self, check: str, found: NDArray[np.bool_], always: bool = False) -> None:
@@ -116,7 +131,7 @@ class _Desk:
         leave = always or action == "drop"
         self._add(check, action, rows, self._labelled(rows[:EXAMPLES]), remedy(check), leave)
 
-    def repeats(self, groups: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
+    def repeats(self, groups: NDArray[np.int64], targets: NDArray[Any]) -> None:
         """Duplicates within a published split, and among all rows those with another label."""
         alive = np.flatnonzero(self.alive)
         origins = np.where(self.survey.published == splitting.UNPUBLISHED, 0, self.survey.published)
@@ -156,8 +171,8 @@ class _Desk:
         self.findings.append(Finding(check, action, len(rows), len(rows) if leave else 0, tuple(examples), fix))
 
     def _labelled(self, rows: NDArray[np.int64]) -> list[str]:
-        pairs = zip(self.reader.ids(rows), self.survey.codes[rows], strict=True)
-        return [f"{name} (label {self.survey.labels[code]!r})" for name, code in pairs]
+        pairs = zip(self.reader.ids(rows), self.survey.labels[rows], strict=True)
+        return [f"{name} (label {self.target.show(label)})" for name, label in pairs]
 
     def _paired(self, rows: NDArray[np.int64], twins: NDArray[np.int64], labels: bool = False) -> list[str]:
         rows, twins = rows[:EXAMPLES], twins[:EXAMPLES]

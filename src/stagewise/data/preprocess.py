@@ -7,23 +7,29 @@ facts are held.
 """
 
 import json
-import math
+import logging
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stagewise.config.schema.data import PreprocessSettings
+from stagewise.config.schema.data import PreprocessData, PreprocessSettings
 from stagewise.config.targets import build
 from stagewise.data.augmented import Augmenter
 from stagewise.data.checks import judge
-from stagewise.data.contact_sheet import write_contact_sheet
 from stagewise.data.examine import Examination, examine
-from stagewise.data.schema import SPLITS, DataSchema, LabelTarget, write_schema
-from stagewise.data.split_files import describe_split, write_splits
-from stagewise.data.survey import Encoder, Survey, survey
+from stagewise.data.features.encoder import Encoder
+from stagewise.data.sample import Sample
+from stagewise.data.schema import SPLITS, DataSchema, write_schema
+from stagewise.data.split_files import describe_split, fit_feature, write_splits
+from stagewise.data.splits import TRAIN
+from stagewise.data.survey import Survey, survey
+from stagewise.data.targets.classes import ClassEncoder
+from stagewise.data.targets.encoder import TargetEncoder
 from stagewise.errors import ConfigError
 
+_log = logging.getLogger(__name__)
 _SPOOL = ".spool.arrow"
 _BATCH_BYTES = 32 << 20  # most of one record batch: of large images it holds fewer rows
 
@@ -31,50 +37,85 @@ _BATCH_BYTES = 32 << 20  # most of one record batch: of large images it holds fe
 def preprocess(settings: PreprocessSettings, raw: Path, out: Path, reports: Path) -> DataSchema:
     """Read ``raw``, check it, split it, and write everything later stages need.
 
-    Writes train.arrow, validation.arrow, test.arrow and schema.json into ``out``; checks.json
-    (also when a check fails) and contact_sheet.png into ``reports``. Both folders exist.
+    Writes the split files and schema.json into ``out``; checks.json (also when a check fails) and pictures
+    of what the network will see into ``reports``. Both folders exist.
 
     Raises:
         DataError: checks failed (all of them are told at once), or the raw data cannot be read.
         ConfigError: the config does not fit the data or itself.
     """
-    data, copies = settings.data, settings.augment.offline_copies
-    reader = build(data.reader, root=raw)
-    feature: Encoder = build(data.feature)
-    augmenter = _augmenter(settings)
-    rows_per_batch = _rows_per_batch(data.rows_per_batch, feature)
-    spool = out / _SPOOL
-    try:
-        facts = survey(reader, feature, spool, rows_per_batch)
-        result = examine(facts, feature.shape, data, settings.seed)
-        _write_checks(facts, result, reports / "checks.json")
-        judge(result.findings, data.name)
-        statistics = write_splits(spool, feature, result, out, rows_per_batch, augmenter, copies)
-    finally:
-        spool.unlink(missing_ok=True)
-    schema = DataSchema(
-        name=data.name,
-        features=[feature.describe(statistics)],
-        target=LabelTarget(classes=result.classes),
-        splits={name: describe_split(out, name, result, copies) for name in SPLITS},
-    )
-    write_schema(schema, out)
-    write_contact_sheet(schema, out, reports / "contact_sheet.png", augmenter, copies)
-    return schema
+    reader = build(settings.data.reader, root=raw)
+    feature = build(settings.data.feature)
+    preparation: Preparation = build(settings.data.preparation)
+    return preparation(settings, reader, feature, out, reports)
 
 
-def _rows_per_batch(most: int, feature: Encoder) -> int:
-    row_bytes = math.prod(feature.shape) * feature.dtype.itemsize
-    return max(1, min(most, _BATCH_BYTES // row_bytes))
+class Preparation(Protocol):
+    """How samples become split files; named by ``data.preparation``."""
+
+    def __call__(
+        self, settings: PreprocessSettings, reader: Iterable[Sample], feature: Any, out: Path, reports: Path
+    ) -> DataSchema:
+        """Write the split files and schema.json into ``out``, checks.json and pictures into ``reports``."""
 
 
-def _augmenter(settings: PreprocessSettings) -> Augmenter | None:
-    """The transforms, if there are any.
+class RowPreparation:
+    """Every sample is a row of its own, which goes into one of the splits."""
+
+    def __call__(
+        self, settings: PreprocessSettings, reader: Iterable[Sample], feature: Encoder, out: Path, reports: Path
+    ) -> DataSchema:
+        """Check, divide, encode and write the rows of ``reader``."""
+        data, copies = settings.data, settings.augment.offline_copies
+        target = _target(data)
+        augmenter = _augmenter(settings, feature) if copies else None
+        rows_per_batch = max(1, min(data.rows_per_batch, _BATCH_BYTES // feature.spooled.row_bytes))
+        spool = out / _SPOOL
+        try:
+            facts = survey(reader, feature, target, spool, rows_per_batch)
+            result = examine(facts, feature, target, data, settings.seed)
+            write_checks(facts, result, {}, reports)
+            judge(result.findings, data.name)
+            fit_feature(spool, feature, result)
+            write_splits(spool, feature, result, out, rows_per_batch, augmenter, copies)
+        finally:
+            spool.unlink(missing_ok=True)
+        told = feature.report()
+        for warning in told.get("warnings", ()):
+            _log.warning("%s", warning)
+        write_checks(facts, result, told, reports)
+        schema = DataSchema(
+            name=data.name,
+            features=[feature.describe()],
+            target=target.describe(result.targets.values[result.splits == TRAIN]),
+            splits={name: describe_split(out, name, result, copies) for name in SPLITS},
+        )
+        write_schema(schema, out)
+        feature.preview(settings, schema, out, reports)
+        return schema
+
+
+def _target(data: PreprocessData) -> TargetEncoder:
+    if data.target is None:
+        return ClassEncoder(data.classes)
+    target: TargetEncoder = build(data.target)
+    return target
+
+
+def _augmenter(settings: PreprocessSettings, feature: Encoder) -> Augmenter | None:
+    """The transforms that make copies of the training rows.
 
     Raises:
         ConfigError: offline copies are asked for, and the transforms cannot make them.
     """
     section = settings.augment
+    if feature.spooled.dtype != np.uint8 or len(feature.spooled.shape or ()) != 3:
+        raise ConfigError(
+            f"copies of {feature.kind} rows cannot be written",
+            where="augment.offline_copies",
+            why="only augmented images can be stored as they are",
+            fix="set augment.offline_copies=0, and rows are changed while training",
+        )
     augmenter = Augmenter(section, settings.seed, settings.threads) if section.transforms else None
     if section.offline_copies and augmenter is None:
         raise ConfigError(
@@ -92,18 +133,19 @@ def _augmenter(settings: PreprocessSettings) -> Augmenter | None:
     return augmenter
 
 
-def _write_checks(facts: Survey, result: Examination, path: Path) -> None:
-    def by_class(counts: NDArray[np.int64]) -> dict[str, int]:
-        return dict(zip(result.classes, counts.tolist(), strict=True))
-
+def write_checks(facts: Survey, result: Examination, feature: dict[str, Any], reports: Path) -> None:
+    """Write checks.json: rows, what every check found, rows per class, and what the feature says of itself."""
     after = {name: result.counts(number) for number, name in enumerate(SPLITS)}
-    report = {
+    report: dict[str, Any] = {
         "passed": not any(finding.failed for finding in result.findings),
         "rows": {"read": facts.rows_read, **{name: int(counts.sum()) for name, counts in after.items()}},
         "checks": {finding.check: finding.report() for finding in result.findings},
-        "class_counts": {
-            "before": by_class(result.counts_before),
-            "after": {name: by_class(counts) for name, counts in after.items()},
-        },
     }
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if result.targets.classes is not None:
+        named = {name: dict(zip(result.classes, counts.tolist(), strict=True)) for name, counts in after.items()}
+        before = dict(zip(result.classes, result.counts_before.tolist(), strict=True))
+        report["class_counts"] = {"before": before, "after": named}
+    if feature:
+        report["feature"] = feature
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    (reports / "checks.json").write_text(text + "\n", encoding="utf-8")

@@ -5,38 +5,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stagewise.data.features.encoder import Encoder
+from stagewise.data.layout import Layout
 from stagewise.data.sample import Sample
-from stagewise.data.schema import SPLITS, Feature
+from stagewise.data.schema import SPLITS
 from stagewise.data.splits import UNPUBLISHED
-from stagewise.data.statistics import Statistics
 from stagewise.data.storage import SplitWriter
+from stagewise.data.targets.encoder import TargetEncoder
 from stagewise.errors import DataError
 
 EXAMPLES = 5
 """Most examples that are kept of anything."""
-
-
-class Encoder(Protocol):
-    """How a raw value becomes the stored array (``data.feature``)."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of every stored array."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Dtype of every stored array."""
-
-    def encode(self, value: NDArray[Any]) -> NDArray[Any]:
-        """The stored array, or a ValueError with the reason."""
-
-    def describe(self, statistics: Statistics) -> Feature:
-        """The entry of schema.json."""
 
 
 @dataclass(slots=True)
@@ -62,10 +46,8 @@ class Survey:
     """Rows of the raw data, with those that could not be spooled."""
     rejected: dict[str, Tally]
     """What could not be spooled, by check (``readable``, ``dtype``, ``shape``, ``channels``, ``missing``)."""
-    labels: list[str | int]
-    """The distinct labels, by first appearance."""
-    codes: NDArray[np.int64]
-    """Place in ``labels`` of each row's label."""
+    labels: NDArray[Any]
+    """What the target made of each row's label."""
     published: NDArray[np.int8]
     """Published split number, or UNPUBLISHED."""
     digests: NDArray[np.uint64]
@@ -74,36 +56,43 @@ class Survey:
     """Whether all values of the row are equal."""
 
 
-def survey(reader: Iterable[Sample], feature: Encoder, spool: Path, rows_per_batch: int) -> Survey:
-    """Read all samples, spool the encoded ones to the file ``spool`` (target: the label's code), note their facts.
+def survey(
+    reader: Iterable[Sample], feature: Encoder, target: TargetEncoder, spool: Path, rows_per_batch: int
+) -> Survey:
+    """Read all samples, spool what the feature accepts to the file ``spool``, note the facts of every row.
 
-    Memory: ``rows_per_batch`` encoded rows and some 26 bytes per row.
+    Memory: ``rows_per_batch`` rows and some 26 bytes per row.
 
     Raises:
         DataError: a structural mistake in the raw data, or a split of unknown name.
     """
-    notes = _Notes()
-    with SplitWriter(spool, feature.shape, feature.dtype, rows_per_batch) as writer:
+    notes = _Notes(feature.spooled, target.dtype)
+    with SplitWriter(spool, feature.spooled, rows_per_batch, target.dtype) as writer:
         for sample in reader:
             notes.rows_read += 1
-            value = notes.accept(sample, feature)
-            if value is not None:
-                writer.write(value[None], np.array([notes.note(sample, value)]), [sample.id])
+            accepted = notes.accept(sample, feature, target)
+            if accepted is not None:
+                value, label = accepted
+                notes.note(sample, value, label)
+                writer.write([value] if feature.spooled.shape is None else value[None], np.array([label]), [sample.id])
     return notes.survey(spool)
 
 
 class _Notes:
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout, target: np.dtype[Any]) -> None:
         self.rows_read = 0
         self._rejected = {check: Tally() for check in ("readable", "dtype", "shape", "channels", "missing")}
-        self._places: dict[str | int, int] = {}
-        self._codes = array("q")
+        self._fixed = layout.shape is not None
+        self._dtype = target
+        self._labels: array[Any] = array(target.char)
         self._published = array("b")
         self._digests = bytearray()
         self._constant = bytearray()
 
-    def accept(self, sample: Sample, feature: Encoder) -> NDArray[Any] | None:
-        """The encoded value, or None after noting why there is none."""
+    def accept(
+        self, sample: Sample, feature: Encoder, target: TargetEncoder
+    ) -> tuple[NDArray[Any], int | float] | None:
+        """The row and the label to spool, or None after noting why there are none."""
         if sample.error is not None:
             self._rejected["readable"].add(f"{sample.id}: {sample.error}")
         elif sample.value is None:
@@ -112,29 +101,24 @@ class _Notes:
             self._rejected["missing"].add(f"{sample.id}: no label")
         else:
             try:
-                return feature.encode(sample.value)
+                return feature.check(sample.value), target.check(sample.label)
             except ValueError as error:
                 self._rejected[getattr(error, "check", "readable")].add(f"{sample.id}: {error}")
         return None
 
-    def note(self, sample: Sample, value: NDArray[Any]) -> int:
-        """Note an accepted row; returns its label's code."""
-        # accept() let no None through; a numpy integer becomes an int.
-        label = sample.label if isinstance(sample.label, str) else int(sample.label or 0)
-        code = self._places.setdefault(label, len(self._places))
-        self._codes.append(code)
+    def note(self, sample: Sample, value: NDArray[Any], label: int | float) -> None:
+        """Note an accepted row."""
+        self._labels.append(label)
         self._published.append(_split_number(sample))
         self._digests += blake2b(value.tobytes(), digest_size=16).digest()
-        self._constant.append(bool(value.min() == value.max()))
-        return code
+        self._constant.append(self._fixed and bool(value.min() == value.max()))
 
     def survey(self, spool: Path) -> Survey:
         return Survey(
             spool=spool,
             rows_read=self.rows_read,
             rejected=self._rejected,
-            labels=list(self._places),
-            codes=np.frombuffer(self._codes, np.int64),
+            labels=np.frombuffer(self._labels, self._dtype),
             published=np.frombuffer(self._published, np.int8),
             digests=np.frombuffer(self._digests, np.uint64).reshape(-1, 2),
             constant=np.frombuffer(self._constant, np.bool_),

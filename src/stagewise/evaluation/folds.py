@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stagewise.config.schema.train import NetworkSettings, TrainSettings
+from stagewise.data.rows import open_rows
 from stagewise.data.schema import DataSchema, read_schema
-from stagewise.data.storage import SplitReader
 from stagewise.errors import ConfigError
-from stagewise.evaluation.intervals import student
 from stagewise.evaluation.pool import Pool, write_view
 from stagewise.evaluation.protocol import Evaluation, Fold, FoldsResult
+from stagewise.metrics.intervals import student
 from stagewise.tasks.build import load_inference
 
 Indices = NDArray[np.int64]
@@ -63,13 +63,23 @@ class CrossValidation:
             ConfigError: fewer than 2 folds, or more than the smallest class has rows.
         """
         schema = read_schema(processed)
+        if schema.feature.storage == "windows":
+            raise ConfigError(
+                "windows of a series cannot be dealt into folds",
+                where="evaluate.folds",
+                why="neighbouring windows share most of their steps",
+                fix="set evaluate.folds to 0",
+            )
         pool = Pool(processed, schema, self._settings.augment.offline_copies)
-        fold_of = stratified_folds(pool.targets[pool.rows], self._folds, self._settings.seed)
+        strata = (
+            pool.targets if schema.splits["train"].class_counts is not None else np.zeros(len(pool.targets), np.int64)
+        )
+        fold_of = stratified_folds(strata[pool.rows], self._folds, self._settings.seed)
         share = schema.splits["validation"].rows / len(pool.rows) if "validation" in schema.splits else 0.0
         folds = []
         for number in range(self._folds):
             held_out, others = pool.rows[fold_of == number], pool.rows[fold_of != number]
-            validation = others[pick_share(pool.targets[others], share, self._settings.seed)]
+            validation = others[pick_share(strata[others], share, self._settings.seed)]
             splits = {"train": np.setdiff1d(others, validation), "validation": validation, "test": held_out}
             figures = self._run_fold(pool, splits, work / f"fold-{number + 1}", evaluation)
             folds.append(Fold(len(splits["train"]), len(validation), len(held_out), figures))
@@ -91,7 +101,7 @@ class CrossValidation:
         return figures
 
     def _measure(self, schema: DataSchema, view: Path, trained: Path, evaluation: Evaluation) -> dict[str, float]:
-        rows = SplitReader(view / schema.splits["test"].file, schema.features[0].shape)
+        rows = open_rows(self._settings.rows, view, schema, "test")
         return evaluation.compare(evaluation.predict(load_inference(self._settings, schema, trained), rows))
 
 

@@ -19,7 +19,7 @@ class MLP(nn.Module):
         outputs: number of logits.
         hidden: width of each hidden layer; none makes it a linear model.
         dropout: share of each hidden layer's values set to zero while training.
-        activation: relu, gelu, silu or tanh.
+        activation: relu, gelu, silu, tanh or sigmoid.
 
     Raises:
         ValueError: a size is below one, the dropout no share, or the activation unknown.
@@ -35,7 +35,7 @@ class MLP(nn.Module):
         *,
         hidden: Sequence[Annotated[int, Gt(0)]] = (256, 128),
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
-        activation: Literal["relu", "gelu", "silu", "tanh"] = "relu",
+        activation: Literal["relu", "gelu", "silu", "tanh", "sigmoid"] = "relu",
     ) -> None:
         super().__init__()
         check_positive(outputs=outputs, **{f"hidden[{number}]": width for number, width in enumerate(hidden)})

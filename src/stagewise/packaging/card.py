@@ -5,21 +5,14 @@ from typing import Any
 import yaml
 
 from stagewise.config.schema.package import PackageSettings
-
-_SHOWN = (
-    ("accuracy", "accuracy"),
-    ("top_3", "accuracy of the three most likely"),
-    ("precision_macro", "precision (macro)"),
-    ("recall_macro", "recall (macro)"),
-    ("f1_macro", "F1 (macro)"),
-    ("auroc", "AUROC"),
-    ("calibration_error", "expected calibration error"),
-)
+from stagewise.report.words import headline, show, title
 
 
 def render_card(
     settings: PackageSettings,
     schema: dict[str, Any],
+    words: tuple[str, str],
+    examples: list[str],
     ingest: dict[str, Any],
     metrics: dict[str, float],
     compression: dict[str, Any],
@@ -29,14 +22,16 @@ def render_card(
     Args:
         settings: name, version and what the authors say.
         schema: schema.json of the package.
+        words: what the package takes, and what its graph gives.
+        examples: names of the files in examples/.
         ingest: data/raw/ingest.json.
         metrics: reports/evaluation/metrics.json, flat, an interval as ``<figure>_low`` and ``<figure>_high``.
         compression: reports/compression/candidates.json.
     """
     sections = [
         _front_matter(settings, ingest, metrics),
-        _introduction(settings, schema),
-        _usage(schema),
+        _introduction(settings, schema, words[0]),
+        _usage(schema, words[1], examples),
         _data(ingest),
         _figures(metrics),
         _compression(compression),
@@ -47,34 +42,28 @@ def render_card(
 
 
 def _front_matter(settings: PackageSettings, ingest: dict[str, Any], metrics: dict[str, float]) -> str:
-    accuracy = {"type": "accuracy", "value": round(metrics["accuracy"], 6)}
+    name = headline(metrics)
     result = {
-        "task": {"type": "image-classification"},
         "dataset": {"name": ingest["name"], "type": ingest["name"]},
-        "metrics": [accuracy],
+        "metrics": [{"type": name, "value": round(metrics[name], 6)}],
     }
     front = {
         "license": settings.package.license,
         "library_name": "onnx",
-        "pipeline_tag": "image-classification",
         "tags": ["onnx", "onnxruntime", "stagewise"],
         "datasets": [ingest["name"]],
-        "metrics": ["accuracy"],
+        "metrics": [name],
         "model-index": [{"name": settings.name, "results": [result]}],
     }
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---"
 
 
-def _introduction(settings: PackageSettings, schema: dict[str, Any]) -> str:
-    classes = schema["classes"]
-    shown = ", ".join(classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
-    _, height, width, channels = schema["inputs"][0]["shape"]
-    kind = "grey" if channels == 1 else "RGB"
+def _introduction(settings: PackageSettings, schema: dict[str, Any], what: str) -> str:
+    target = schema["target"]
     lines = [
         f"# {settings.name} {settings.version}",
-        settings.package.description or "An image classifier as one ONNX graph, preprocessing and decoding included.",
-        f"It takes {height}x{width} {kind} images (others are converted and resized) "
-        f"and gives one of {len(classes)} classes with its probability: {shown}.",
+        settings.package.description or "One ONNX graph, preprocessing and decoding included.",
+        f"It takes {what}, and predicts {target['name']}{_of_classes(target)}.",
     ]
     if settings.package.authors:
         lines.append(f"Authors: {', '.join(settings.package.authors)}.")
@@ -84,16 +73,27 @@ def _introduction(settings: PackageSettings, schema: dict[str, Any]) -> str:
     return "\n\n".join(lines)
 
 
-def _usage(schema: dict[str, Any]) -> str:
-    shape = ", ".join(map(str, schema["inputs"][0]["shape"]))
+def _of_classes(target: dict[str, Any]) -> str:
+    classes = target.get("classes")
+    if not classes:
+        return f" in {target['unit']}" if target.get("unit") else ""
+    shown = ", ".join(classes[:20]) + (f" and {len(classes) - 20} more" if len(classes) > 20 else "")
+    return f", one of {len(classes)} classes: {shown}"
+
+
+def _usage(schema: dict[str, Any], gives: str, examples: list[str]) -> str:
+    feature = schema["inputs"][0]
+    shape = ", ".join(["batch", *("length" if side is None else str(side) for side in feature["shape"])])
+    first = f"examples/{examples[0]}"
+    limits = f" with values {feature['minimum']:g} to {feature['maximum']:g}" if feature.get("maximum") else ""
     return f"""## How to use it
 
-It needs Python 3.11 or newer with the three libraries in requirements.txt, and no deep-learning framework.
+It needs Python 3.11 or newer with the libraries in requirements.txt, and no deep-learning framework.
 
 ```
 pip install -r requirements.txt
-python predict.py examples/0.png
-python predict.py --top 3 --json examples/0.png examples/1.png
+python predict.py {first}
+python predict.py --json {first} examples/{examples[-1]}
 python predict.py --self-test
 ```
 
@@ -101,12 +101,12 @@ python predict.py --self-test
 from predict import Predictor
 
 predictor = Predictor.load("path/of/this/folder")  # refuses a package that was changed
-for prediction in predictor.predict(["one.png", "two.jpg"]):
-    print(prediction.label, prediction.probability)
+for name, answer in predictor.answer(predictor.read("{first}")):
+    print(name, answer.line())
 ```
 
-model.onnx runs in any ONNX runtime: it takes uint8 `{schema["inputs"][0]["name"]}` [{shape}] with values 0 to 255,
-and gives int64 `label` [batch] and float32 `probabilities` [batch, {len(schema["classes"])}]. See schema.json."""
+model.onnx runs in any ONNX runtime: it takes {feature["dtype"]} `{feature["name"]}` [{shape}]{limits},
+and gives {gives}. See schema.json."""
 
 
 def _data(ingest: dict[str, Any]) -> str:
@@ -123,11 +123,11 @@ def _data(ingest: dict[str, Any]) -> str:
 
 def _figures(metrics: dict[str, float]) -> str:
     rows = []
-    for name, title in _SHOWN:
-        if name in metrics:
+    for name, value in metrics.items():
+        if name != "rows" and not name.endswith(("_low", "_high")) and not name.startswith("cv_"):
             low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-            interval = f"{low:.4f} to {high:.4f}" if low is not None and high is not None else ""
-            rows.append(f"| {title} | {metrics[name]:.4f} | {interval} |")
+            interval = f"{show(name, low)} to {show(name, high)}" if low is not None and high is not None else ""
+            rows.append(f"| {title(name)} | {show(name, value)} | {interval} |")
     table = "\n".join(["| figure | value | interval |", "|---|---|---|", *rows])
     return f"""## Figures on the test split
 
@@ -137,36 +137,46 @@ Measured on {metrics["rows"]} rows that took no part in training or in any choic
 
 
 def _compression(compression: dict[str, Any]) -> str:
+    figure = title(compression["figure"])
     rows = [
-        f"| {name} | {item['bytes']:,} | {item['accuracy']:.4f} | {item['accuracy_drop']:+.4f} | "
-        f"{item['agreement']:.4f} | {_worst(item)} | "
-        f"{compression['verdicts'][name]} |"
+        f"| {name} | {item['bytes']:,} | {item['score']:.4f} | {item['drop']:+.4f} | "
+        f"{item['agreement']:.4f} | {compression['verdicts'][name]} |"
         for name, item in compression["candidates"].items()
     ]
-    head = ["| candidate | bytes | accuracy | drop | agreement | class that falls most | verdict |", "|---" * 7 + "|"]
-    table = "\n".join([*head, *rows])
+    table = "\n".join([f"| candidate | bytes | {figure} | drop | agreement | verdict |", "|---" * 6 + "|", *rows])
     parity = compression["parity"]
     return f"""## Compression
 
 The model is the candidate `{compression["chosen"]}`. All candidates were measured on {compression["rows"]} validation
-rows; drop, agreement and falls are against fp32.
+rows; drop and agreement are against fp32.
 
 {table}
+{_worst(compression)}
+The exported graph gave the answers of the trained network in {parity["label_agreement"]:.2%} of {parity["compared"]}
+comparisons; the largest difference of a number was {parity["largest_difference"]:g}."""
 
-The exported graph gave the labels of the trained network in {parity["label_agreement"]:.2%} of {parity["compared"]}
-comparisons; the largest difference of a probability was {parity["largest_difference"]:g}."""
 
-
-def _worst(item: dict[str, Any]) -> str:
-    return f"{item['worst_class']} ({item['worst_class_drop']:+.4f})" if item["worst_class_drop"] > 0 else "none"
+def _worst(compression: dict[str, Any]) -> str:
+    """What the task says beyond the figures, of the candidates that differ from fp32."""
+    lines = []
+    for name, item in compression["candidates"].items():
+        details = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in item["details"].items())
+        if details and item["drop"]:
+            lines.append(f"- {name}: {details}")
+    return "\n" + "\n".join([*lines, ""]) if lines else ""
 
 
 def _limits(settings: PackageSettings, schema: dict[str, Any]) -> str:
     own = f"{settings.package.limitations}\n\n" if settings.package.limitations else ""
+    classes = schema["target"].get("classes")
+    always = (
+        f"It gives one of its {len(classes)} classes for every input, also for one that shows none of them.\n"
+        if classes
+        else "It gives an answer for every input, also for one that is like none it was trained on.\n"
+    )
     return f"""## Limits
 
-{own}It gives one of its {len(schema["classes"])} classes for every image, also for one that shows none of them.
-The figures hold for images like those of the data named above.
+{own}{always}The figures hold for inputs like those of the data named above.
 An int8 model may round differently on another CPU: run `python predict.py --self-test` there once."""
 
 

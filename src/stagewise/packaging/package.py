@@ -1,20 +1,25 @@
 """The package stage: everything that a prediction needs, in one verified folder."""
 
+import importlib
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
+import onnxruntime
+
+from stagewise.compression.example_files import EXPECTED, ROWS
 from stagewise.config.schema.package import PackageSettings
-from stagewise.data.features import pixels
 from stagewise.data.schema import DataSchema, read_schema
 from stagewise.errors import PackageError
 from stagewise.packaging import predictor
 from stagewise.packaging.card import render_card
 from stagewise.packaging.manifest import write_manifest
 
-REQUIREMENTS = ("numpy>=2.0", "onnxruntime>=1.24", "pillow>=12.0")
-"""All that a package needs, with the oldest versions that it is meant for."""
+REQUIREMENTS = ("numpy>=2.0", "onnxruntime>=1.24")
+"""All that every package needs, with the oldest versions that it is meant for; its inputs may add to them."""
 
 
 def package(
@@ -34,53 +39,69 @@ def package(
         PackageError: an input is missing or damaged, or the package does not predict what it should.
         DataError: models/compressed/schema.json is missing or damaged.
     """
-    schema = _describe(read_schema(compressed))
+    inputs, answers = (importlib.import_module(settings.runtime[name]) for name in predictor.RUNTIME)
+    schema = _describe(settings, read_schema(compressed), compressed / "model.onnx")
+    _copy(compressed / "model.onnx", out / predictor.MODEL)
+    examples = _write_examples(compressed / "examples", inputs, schema["inputs"][0], out / predictor.EXAMPLES)
     card = render_card(
         settings,
         schema,
+        (inputs.WHAT, answers.OUTPUTS),
+        examples,
         _read(raw / "ingest.json", "ingest"),
         _read(reports / "evaluation" / "metrics.json", "evaluate"),
         _read(reports / "compression" / "candidates.json", "compress"),
     )
-    _copy(compressed / "model.onnx", out / predictor.MODEL)
-    _copy_examples(compressed / "examples", out / predictor.EXAMPLES)
-    _copy(Path(predictor.__file__), out / "predict.py")
-    _copy(Path(pixels.__file__), out / "pixels.py")
+    for module, name in ((predictor, "predict"), (inputs, "inputs"), (answers, "answers")):
+        _copy(Path(str(module.__file__)), out / f"{name}.py")
     _write(out / predictor.SCHEMA, json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
-    _write(out / "requirements.txt", "\n".join(REQUIREMENTS) + "\n")
+    _write(out / "requirements.txt", "\n".join(sorted({*REQUIREMENTS, *inputs.REQUIREMENTS})) + "\n")
     _write(out / "README.md", card)
     write_manifest(out, settings.name, settings.version, stage_keys)
     _try_out(out)
 
 
-def _describe(schema: DataSchema) -> dict[str, Any]:
-    """schema.json of the package: what goes into the graph, and what comes out."""
-    feature, classes = schema.features[0], schema.target.classes
-    image = {
-        "name": feature.name,
-        "dtype": feature.dtype,
-        "shape": ["batch", *feature.shape],
-        "layout": "NHWC",
-        "minimum": feature.minimum,
-        "maximum": feature.maximum,
-        "resize": feature.resize,
-    }
+def _describe(settings: PackageSettings, schema: DataSchema, model: Path) -> dict[str, Any]:
+    """schema.json of the package: the data's own entries, and what the graph gives."""
+    try:
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no public base class of its errors
+        raise PackageError(
+            "the compressed model is missing or damaged", where=str(model), why=str(error), fix="dvc repro -f compress"
+        ) from error
+    outputs = [
+        {"name": output.name, "dtype": _DTYPES[output.type], "shape": output.shape} for output in session.get_outputs()
+    ]
     return {
-        "version": 1,
-        "task": "image-classification",
-        "inputs": [image],
-        "outputs": [
-            {"name": "label", "dtype": "int64", "shape": ["batch"]},
-            {"name": "probabilities", "dtype": "float32", "shape": ["batch", len(classes)]},
-        ],
-        "classes": classes,
+        "version": 2,
+        "runtime": settings.runtime,
+        "inputs": [feature.model_dump(mode="json") for feature in schema.features],
+        "target": schema.target.model_dump(mode="json"),
+        "outputs": outputs,
     }
 
 
-def _copy_examples(source: Path, target: Path) -> None:
+_DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(double)": "float64"}
+
+
+def _write_examples(source: Path, inputs: ModuleType, feature: dict[str, Any], target: Path) -> list[str]:
+    """The rows as files that a person can open, and what the model says of each; returns the files' names."""
     target.mkdir()
-    for path in sorted(source.glob("*")):
-        _copy(path, target / path.name)
+    expected = _read(source / EXPECTED, "compress")
+    try:
+        with np.load(source / ROWS, allow_pickle=False) as rows:
+            names = {number: inputs.save_example(rows[number], feature, target / number) for number in rows.files}
+    except (OSError, ValueError) as error:
+        raise PackageError(
+            "a file of the compressed model is missing or damaged",
+            where=str(source / ROWS),
+            why=str(error),
+            fix="dvc repro -f compress",
+        ) from error
+    outputs = {names[number]: numbers for number, numbers in expected["outputs"].items()}
+    text = json.dumps({**expected, "outputs": outputs}, indent=2)
+    _write(target / predictor.EXPECTED, text + "\n")
+    return list(outputs)
 
 
 def _copy(source: Path, target: Path) -> None:

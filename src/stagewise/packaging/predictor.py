@@ -1,71 +1,51 @@
-"""Predict with this package: images in, labels and probabilities out.
+"""Predict with this package.
 
-    python predict.py image.png [more.png ...] [--top K] [--json]
+    python predict.py INPUT [more ...] [--top K] [--json]
 
-Needs only onnxruntime, numpy and Pillow (requirements.txt). From Python:
+An input is what the package was made for: `python predict.py --help` says what. Needs only the libraries in
+requirements.txt. From Python:
 
     from predict import Predictor
     predictor = Predictor.load("path/of/this/folder")
-    prediction, = predictor.predict("image.png")
-    print(prediction.label, prediction.probability)
+    (answer,) = predictor.predict(value)
+    print(answer.line(), answer.to_dict())
 """
 
 import argparse
 import hashlib
+import importlib
+import importlib.util
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from types import ModuleType
+from typing import Any, Self
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-if TYPE_CHECKING or __name__ == "stagewise.packaging.predictor":
-    from stagewise.data.features import pixels
-else:
-    # In a package, pixels.py lies beside this file; a bytecode cache would change the package.
-    cached, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    import pixels
-
-    sys.dont_write_bytecode = cached
-
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 """Version of the manifest's layout."""
 MODEL = "model.onnx"
 SCHEMA = "schema.json"
 EXAMPLES = "examples"
 EXPECTED = "expected.json"
+RUNTIME = ("inputs", "answers")
+"""Modules beside this file: one reads inputs, one words answers."""
 USER_ERROR = 2
 """Exit code after a mistake of the user."""
 
-Image = str | Path | bytes | NDArray[Any]
-"""A path, the bytes of an image file, or pixels (H, W) or (H, W, C)."""
-
+_PROJECT = "stagewise."
+_MODULES = "stagewise.runtime."
 _BATCH = 32
 _ERRORS_ONLY = 3
 
 
 class PredictorError(Exception):
-    """The package is damaged, or an image cannot be used; the message is for the user."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for one image."""
-
-    label: str
-    probability: float
-    """Of the label."""
-    probabilities: dict[str, float]
-    """Of every class, in the order of the classes."""
-
-    def top(self, count: int) -> list[tuple[str, float]]:
-        """The ``count`` most likely classes with their probabilities, most likely first."""
-        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
+    """The package is damaged, or an input cannot be used; the message is for the user."""
 
 
 class Predictor:
@@ -75,18 +55,20 @@ class Predictor:
         self._folder = folder
         self.name: str = manifest["name"]
         self.version: str = manifest["version"]
-        schema = _read_json(folder / SCHEMA)
+        self.schema: dict[str, Any] = _read_json(folder / SCHEMA)
+        """What goes in and what comes out: the content of schema.json."""
         try:
-            (image,) = schema["inputs"]
-            self.classes: list[str] = schema["classes"]
-            _, height, width, self._channels = image["shape"]
-            self._size: tuple[int, int] = (height, width)
-            self._resize: str = image["resize"]
-            self._session = _open_session(folder / MODEL, threads)
-            self._outputs = [output["name"] for output in schema["outputs"]]
-            self._input: str = image["name"]
+            (feature,) = self.schema["inputs"]
+            inputs, answers = (_module(name, self.schema["runtime"][name]) for name in RUNTIME)
+            self.reader = inputs.Reader(feature)
+            """Reads inputs, by this package's inputs.py."""
+            self._answers = answers.Answers(self.schema["target"])
+            self._input: str = feature["name"]
+            self._described = [(output["name"], output["shape"]) for output in self.schema["outputs"]]
+            self._outputs = [name for name, _ in self._described]
         except (KeyError, TypeError, ValueError) as error:
             raise PredictorError(f"{folder / SCHEMA} is not a schema that this predictor reads ({error!r})") from error
+        self._session = _open_session(folder / MODEL, threads)
         self._check_model()
 
     @classmethod
@@ -103,74 +85,107 @@ class Predictor:
         folder = Path(folder)
         return cls(folder, verify(folder), threads)
 
-    def predict(self, images: Image | Sequence[Image]) -> list[Prediction]:
-        """Predict one image or a list of them; memory is bounded by a small batch.
+    def predict(self, values: Any) -> list[Any]:
+        """Answers for one value or a list of them; memory is bounded by a small batch.
 
         Raises:
-            PredictorError: an image cannot be read; the message says which and why.
+            PredictorError: a value cannot be used; the message says which and why.
         """
-        items = [images] if isinstance(images, (str, Path, bytes, np.ndarray)) else list(images)
-        predictions: list[Prediction] = []
-        for begin in range(0, len(items), _BATCH):
-            batch = np.stack([self._fit(item, begin + k) for k, item in enumerate(items[begin : begin + _BATCH])])
-            predictions.extend(map(self._prediction, *self.predict_array(batch)))
-        return predictions
+        items = values if isinstance(values, (list, tuple)) else [values]
+        named = ((str(value) if isinstance(value, Path) else f"input {k}", value) for k, value in enumerate(items))
+        return [answer for _, answer in self.answer(named)]
 
-    def predict_array(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Label numbers int64 ``[N]`` and probabilities float32 ``[N, K]`` of images uint8 ``[N, H, W, C]``.
+    def answer(self, values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+        """Yield (name, answer) for (name, value) pairs, batch by batch.
+
+        Raises:
+            PredictorError: a value cannot be used; the message says which and why.
+        """
+        batch: list[tuple[str, NDArray[Any]]] = []
+        for name, value in values:
+            batch.append((name, self.encode(value, name)))
+            if len(batch) == _BATCH:
+                yield from self._answer_batch(batch)
+                batch = []
+        if batch:
+            yield from self._answer_batch(batch)
+
+    def encode(self, value: Any, name: str = "input") -> NDArray[Any]:
+        """The row of the graph's input for a value.
+
+        Raises:
+            PredictorError: it cannot be used; the message begins with ``name``.
+        """
+        try:
+            row: NDArray[Any] = self.reader.encode(value)
+            return row
+        except FileNotFoundError as error:
+            raise PredictorError(f"{name}: no such file") from error
+        except OSError as error:
+            raise PredictorError(f"{name}: cannot be read ({error.strerror or error})") from error
+        except ValueError as error:
+            raise PredictorError(f"{name}: {error}") from error
+
+    def read(self, item: str) -> list[tuple[str, Any]]:
+        """(name, value) pairs of an argument of the command line.
+
+        Raises:
+            PredictorError: it cannot be read.
+        """
+        try:
+            return list(self.reader.read(item))
+        except FileNotFoundError as error:
+            raise PredictorError(f"{item}: no such file") from error
+        except OSError as error:
+            raise PredictorError(f"{item}: cannot be read ({error.strerror or error})") from error
+        except ValueError as error:
+            raise PredictorError(f"{item}: {error}") from error
+
+    def predict_array(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """The graph's outputs for a batch of rows as the graph takes them (schema.json, ``inputs``).
 
         Raises:
             PredictorError: the array has another dtype or shape.
         """
-        shape = (*self._size, self._channels)
-        if images.dtype != np.uint8 or images.shape[1:] != shape:
-            raise PredictorError(f"images must be uint8 of shape {('N', *shape)}, not {images.dtype} of {images.shape}")
-        labels, probabilities = self._session.run(self._outputs, {self._input: images})
-        return labels, probabilities
+        try:
+            outputs: list[NDArray[Any]] = self._session.run(self._outputs, {self._input: rows})
+        except Exception as error:  # onnxruntime has no public base class of its errors
+            raise PredictorError(f"the model does not take {rows.dtype} of shape {rows.shape}: {error}") from error
+        return outputs
 
     def self_test(self) -> int:
-        """Predict the package's own examples and compare with the answers that were recorded.
+        """Predict the package's own examples and compare with the numbers that were recorded.
 
         Returns:
             How many examples were compared.
 
         Raises:
-            PredictorError: a probability is off by more than the recorded tolerance.
+            PredictorError: a number is off by more than the recorded tolerance.
         """
         expected = _read_json(self._folder / EXAMPLES / EXPECTED)
-        answers, tolerance = expected["probabilities"], expected["tolerance"]
-        for name, probabilities in answers.items():
-            (prediction,) = self.predict(self._folder / EXAMPLES / name)
-            difference = float(np.abs(np.subtract(list(prediction.probabilities.values()), probabilities)).max())
+        tolerance = expected["tolerance"]
+        for name, numbers in expected["outputs"].items():
+            ((_, value),) = self.read(str(self._folder / EXAMPLES / name))
+            outputs = self.predict_array(self.reader.stack([self.encode(value, name)]))
+            found = np.concatenate([output.reshape(-1) for output in outputs if output.dtype.kind == "f"])
+            scale = np.maximum(1.0, np.abs(np.array(numbers)))
+            difference = float((np.abs(found - numbers) / scale).max())
             if not difference <= tolerance:
                 raise PredictorError(
-                    f"self-test failed: a probability of {EXAMPLES}/{name} is off by {difference:.4f} (allowed: "
+                    f"self-test failed: a number of {EXAMPLES}/{name} is off by {difference:.4f} (allowed: "
                     f"{tolerance}); onnxruntime {onnxruntime.__version__} computes the model differently on this CPU"
                 )
-        return len(answers)
+        return len(expected["outputs"])
+
+    def _answer_batch(self, batch: list[tuple[str, NDArray[Any]]]) -> Iterator[tuple[str, Any]]:
+        outputs = self.predict_array(self.reader.stack([row for _, row in batch]))
+        yield from zip((name for name, _ in batch), self._answers.decode(outputs), strict=True)
 
     def _check_model(self) -> None:
-        image, *others = self._session.get_inputs()
-        outputs = self._session.get_outputs()
-        described = image.name == self._input and [output.name for output in outputs] == self._outputs
-        if others or not described or outputs[-1].shape[-1] != len(self.classes):
+        first, *others = self._session.get_inputs()
+        outputs = [(output.name, output.shape) for output in self._session.get_outputs()]
+        if others or first.name != self._input or outputs != self._described:
             raise PredictorError(f"{self._folder / MODEL} is not the model that {SCHEMA} describes")
-
-    def _fit(self, image: Image, position: int) -> NDArray[np.uint8]:
-        name = str(image) if isinstance(image, (str, Path)) else f"image {position}"
-        try:
-            decoded = image if isinstance(image, np.ndarray) else pixels.decode(_content(image))
-            return pixels.fit(decoded, self._size, self._channels, self._resize)
-        except FileNotFoundError as error:
-            raise PredictorError(f"{name}: no such file") from error
-        except OSError as error:
-            raise PredictorError(f"{name}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise PredictorError(f"{name}: {error}") from error
-
-    def _prediction(self, label: int, probabilities: NDArray[np.float32]) -> Prediction:
-        values = [float(value) for value in probabilities]
-        return Prediction(self.classes[label], values[label], dict(zip(self.classes, values, strict=True)))
 
 
 def verify(folder: Path) -> dict[str, Any]:
@@ -195,47 +210,71 @@ def verify(folder: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> int:
-    """Predict the images named on the command line, and return the exit code.
+    """Predict the inputs named on the command line, and return the exit code.
 
-    Prints a line per image, tab-separated: path, label, probability (and further classes with
-    ``--top``), or a JSON object. An image that cannot be used is reported on stderr; the others are
-    still predicted, and the exit code is 2.
+    Prints a line per input, tab-separated: name, then the answer; or a JSON object. An input that cannot be used is
+    reported on stderr; the others are still predicted, and the exit code is 2.
 
     Args:
         arguments: of the command line; ``sys.argv`` when None.
         folder: the package; that of this file when None.
     """
-    options = _parse(arguments)
+    folder = folder or Path(__file__).parent
+    options = _parse(arguments, folder)
     try:
-        predictor = Predictor.load(folder or Path(__file__).parent, threads=options.threads)
+        predictor = Predictor.load(folder, threads=options.threads)
         if options.self_test:
             print(f"{predictor.name} {predictor.version}: {predictor.self_test()} examples as recorded")
     except PredictorError as error:
         print(error, file=sys.stderr)
         return USER_ERROR
-    describe = _as_json if options.json else _as_line
-    code = 0
-    for image in options.images:
+    results = [_print_answers(predictor, item, options) for item in options.inputs]
+    for category in getattr(predictor.reader, "unseen", ()):
+        print(f"note: not seen in training, taken as rare: {category}", file=sys.stderr)
+    return 0 if all(results) else USER_ERROR
+
+
+def _print_answers(predictor: Predictor, item: str, options: argparse.Namespace) -> bool:
+    """Whether everything that ``item`` holds could be answered."""
+    try:
+        values = predictor.read(item)
+    except PredictorError as error:
+        print(error, file=sys.stderr)
+        return False
+    good = True
+    for name, value in values:
         try:
-            (prediction,) = predictor.predict(image)
-            print(describe(image, prediction, options.top))
+            ((_, answer),) = predictor.answer([(name, value)])
         except PredictorError as error:
             print(error, file=sys.stderr)
-            code = USER_ERROR
-    return code
+            good = False
+            continue
+        if options.json:
+            print(json.dumps({"input": name, **answer.to_dict(options.top)}, ensure_ascii=False))
+        else:
+            print(f"{name}\t{answer.line(options.top)}")
+    return good
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Print the label and probability of images.")
-    parser.add_argument("images", nargs="*", help="image files (PNG, JPEG, ...)")
-    parser.add_argument("--top", type=_positive, default=1, metavar="K", help="print the K most likely classes")
-    parser.add_argument("--json", action="store_true", help="print a JSON object per image")
+def _parse(arguments: Sequence[str] | None, folder: Path) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Print the model's answer for every input.")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help=_what(folder))
+    parser.add_argument("--top", type=_positive, default=1, metavar="K", help="of classes: print the K most likely")
+    parser.add_argument("--json", action="store_true", help="print a JSON object per input")
     parser.add_argument("--threads", type=_count, default=1, help="CPU threads; 0 takes all cores (default: 1)")
     parser.add_argument("--self-test", action="store_true", help="first predict the package's own examples")
     options = parser.parse_args(arguments)
-    if not options.images and not options.self_test:
-        parser.error("name at least one image, or --self-test")
+    if not options.inputs and not options.self_test:
+        parser.error("name at least one input, or --self-test")
     return options
+
+
+def _what(folder: Path) -> str:
+    """What the package takes, for the help text; the package itself is verified later."""
+    try:
+        return str(_module("inputs", _read_json(folder / SCHEMA)["runtime"]["inputs"]).WHAT)
+    except (PredictorError, KeyError, TypeError, ImportError):
+        return "what the package was made for"
 
 
 def _count(text: str, least: int = 0) -> int:
@@ -249,20 +288,29 @@ def _positive(text: str) -> int:
     return _count(text, 1)
 
 
-def _as_line(image: str, prediction: Prediction, top: int) -> str:
-    parts = [f"{label}\t{probability:.4f}" for label, probability in prediction.top(top)]
-    return "\t".join([image, *parts])
+def _module(name: str, origin: str) -> ModuleType:
+    """The module ``name``.py beside this file; inside the project itself the module ``origin`` that it is a copy of.
 
-
-def _as_json(image: str, prediction: Prediction, top: int) -> str:
-    best = {label: round(value, 6) for label, value in prediction.top(top)}
-    answer = {"image": image, "label": prediction.label, "probability": round(prediction.probability, 6)}
-    return json.dumps({**answer, "top": best}, ensure_ascii=False)
-
-
-def _content(image: str | Path | bytes) -> bytes:
-    """The bytes of an image, read here so that a missing file is told apart from a damaged one."""
-    return image if isinstance(image, bytes) else Path(image).read_bytes()
+    Raises:
+        PredictorError: inside the project, and the module is not one of the project's own.
+    """
+    if __name__.startswith(_PROJECT):
+        if not origin.startswith(_MODULES):
+            raise PredictorError(f"{origin} is no module of this project: run the package's own predict.py instead")
+        return importlib.import_module(origin)
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"{name} of {path.parent}", path)
+    if spec is None or spec.loader is None:
+        raise PredictorError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    # A bytecode cache would change the package.
+    cached, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = cached
+    return module
 
 
 def _read_json(path: Path) -> Any:

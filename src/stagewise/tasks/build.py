@@ -2,14 +2,15 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
 
 from stagewise.config.schema.train import NetworkSettings
 from stagewise.config.targets import build
 from stagewise.data.schema import DataSchema
 from stagewise.errors import ConfigError
+from stagewise.tasks.inference import Inference
 from stagewise.tasks.weights import load_weights
 
 WEIGHTS = "model.safetensors"
@@ -25,28 +26,29 @@ def set_threads(threads: int) -> None:
             torch.set_num_interop_threads(1)
 
 
-def build_inference(settings: NetworkSettings, schema: DataSchema) -> nn.Module:
+def build_inference(settings: NetworkSettings, schema: DataSchema) -> Inference:
     """The inference module around a freshly initialised network, which is a function of ``settings.seed``.
 
     Raises:
         ConfigError: the network cannot take inputs of this shape, or does not know an argument.
     """
-    height, width, channels = schema.features[0].shape
+    inputs: Any = build(settings.inputs, schema=schema)
     torch.manual_seed(settings.seed)
     try:
-        network = build(settings.model, input_shape=(channels, height, width), outputs=len(schema.target.classes))
+        network = build(settings.model, input_shape=inputs.network_shape, outputs=schema.target.outputs)
     except ValueError as error:
+        shape = "x".join(map(str, inputs.network_shape))
         raise ConfigError(
-            f"{settings.model.target} cannot be built for images of {height}x{width}x{channels}",
+            f"{settings.model.target} cannot be built for {schema.feature.kind} inputs of {shape}",
             where="model",
             why=str(error),
-            fix="change the model's arguments, or data.feature.size",
+            fix="change the model's arguments, or data.feature",
         ) from error
-    inference: nn.Module = build(settings.inference, network=network, schema=schema)
+    inference: Inference = build(settings.inference, network=network, inputs=inputs, schema=schema)
     return inference
 
 
-def load_inference(settings: NetworkSettings, schema: DataSchema, folder: Path) -> nn.Module:
+def load_inference(settings: NetworkSettings, schema: DataSchema, folder: Path) -> Inference:
     """The inference module with the weights of ``folder`` (models/trained), in eval mode.
 
     Raises:

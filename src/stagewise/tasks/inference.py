@@ -1,46 +1,71 @@
-"""From raw images to answers: the module that is evaluated, exported and served."""
+"""From stored rows to answers: the module that is evaluated, exported and served."""
 
-import torch
+from abc import abstractmethod
+from typing import ClassVar, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stagewise.data.schema import DataSchema
 
 
-class ImageClassifier(nn.Module):
+class Inputs(Protocol):
+    """The part of the graph between the stored rows and the network; one class per kind of input."""
+
+    network_shape: tuple[int, ...]
+    """The ``input_shape`` of networks that take this kind of input."""
+
+    def decode(self, raw: Tensor) -> Tensor:
+        """What augmentation sees of a raw batch."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """What the network takes, from what ``decode`` gave."""
+
+    def example(self) -> tuple[Tensor, dict[int, str]]:
+        """A raw batch of two rows, and the names of the axes that are free in the exported graph."""
+
+    def hostile(self, generator: np.random.Generator) -> dict[str, NDArray]:  # type: ignore[type-arg]
+        """Raw rows at the edges of what may come, by name."""
+
+
+class Inference(nn.Module):
     """A network together with the preprocessing it was trained with and the decoding of its answer.
 
     Args:
-        network: maps float ``[N, C, H, W]`` to logits ``[N, K]``.
-        schema: gives the mean and standard deviation per channel (of values in [0, 1]).
+        network: maps what ``inputs`` gives to ``schema.target.outputs`` numbers per row.
+        inputs: see ``Inputs``.
+        schema: of the data.
     """
 
-    mean: Tensor
-    std: Tensor
+    outputs: ClassVar[tuple[str, ...]]
+    """Names of what ``forward`` returns."""
 
-    def __init__(self, network: nn.Module, schema: DataSchema) -> None:
+    def __init__(self, network: nn.Module, inputs: nn.Module, schema: DataSchema) -> None:
         super().__init__()
-        feature = schema.features[0]
         self.network = network
-        self.register_buffer("mean", torch.tensor(feature.mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(feature.std).view(-1, 1, 1))
+        self.inputs = inputs
+        self.schema = schema
 
-    def to_unit(self, image: Tensor) -> Tensor:
-        """Turn uint8 ``[N, H, W, C]`` into float ``[N, C, H, W]`` in [0, 1], channels-last in memory."""
-        return image.permute(0, 3, 1, 2).float().div(255)
+    @property
+    def source(self) -> Inputs:
+        """The inputs module by its protocol."""
+        return cast(Inputs, self.inputs)
 
-    def normalize(self, x: Tensor) -> Tensor:
-        """Centre and scale float ``[N, C, H, W]`` in [0, 1] by the statistics of the training split.
+    def decode(self, raw: Tensor) -> Tensor:
+        """What augmentation sees of a raw batch."""
+        return self.source.decode(raw)
 
-        The result has the dtype of the network's weights.
-        """
-        return ((x - self.mean) / self.std).to(self.mean.dtype)
+    def features(self, x: Tensor) -> Tensor:
+        """What the network takes, from what ``decode`` gave."""
+        taken: Tensor = self.inputs(x)
+        return taken
 
-    def logits(self, image: Tensor) -> Tensor:
-        """Unnormalised log-probabilities ``[N, K]`` of uint8 images ``[N, H, W, C]``."""
-        logits: Tensor = self.network(self.normalize(self.to_unit(image)))
-        return logits
+    def answer(self, raw: Tensor) -> Tensor:
+        """The network's own output for a raw batch, as float32."""
+        output: Tensor = self.network(self.features(self.decode(raw)))
+        return output.float()
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Label int64 ``[N]`` and probabilities float32 ``[N, K]`` of uint8 images ``[N, H, W, C]``."""
-        probabilities = self.logits(image).float().softmax(dim=1)
-        return probabilities.argmax(dim=1), probabilities
+    @abstractmethod
+    def forward(self, raw: Tensor) -> tuple[Tensor, ...]:
+        """The answers for a raw batch, one tensor per name in ``outputs``."""

@@ -12,16 +12,14 @@ from typing_extensions import override
 
 from stagewise.errors import TrainingError
 
-COLUMNS = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
-"""Columns of history.csv. Epochs count from 1; ``lr`` is that of the epoch's last step."""
-
 log = logging.getLogger(__name__)
 
 
 class History(Checkpoint):
     """Appends a row to a CSV file after every epoch, floats exact; the first process only.
 
-    A ``Checkpoint``, because Lightning calls those after the module has logged the epoch.
+    The columns are ``epoch`` (from 1), the task's ``metrics`` and ``lr``, that of the epoch's last step. A
+    ``Checkpoint``, because Lightning calls those after the module has logged the epoch.
 
     Args:
         path: the file, written anew.
@@ -35,7 +33,7 @@ class History(Checkpoint):
         """Write the header."""
         if trainer.is_global_zero:
             with self._path.open("w", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerow(COLUMNS)
+                csv.writer(file, lineterminator="\n").writerow(_columns(pl_module))
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -44,8 +42,10 @@ class History(Checkpoint):
             return
         row: dict[str, float] = {"epoch": trainer.current_epoch + 1, **pl_module.epoch_metrics}
         with self._path.open("a", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow([repr(row[name]) if name in row else "" for name in COLUMNS])
-        log.info("epoch %d/%s  %s", trainer.current_epoch + 1, trainer.max_epochs, "  ".join(_parts(row)))
+            columns = _columns(pl_module)
+            csv.writer(file, lineterminator="\n").writerow([repr(row[name]) if name in row else "" for name in columns])
+        parts = [f"{name} {row[name]:.4f}" for name in pl_module.metrics if name in row]
+        log.info("epoch %d/%s  %s", trainer.current_epoch + 1, trainer.max_epochs, "  ".join(parts))
 
 
 class FiniteLoss(Callback):
@@ -123,5 +123,5 @@ def _not_finite(trainer: pl.Trainer, batch_idx: int, rate: float) -> TrainingErr
     )
 
 
-def _parts(row: dict[str, float]) -> list[str]:
-    return [f"{name} {row[name]:.4f}" for name in COLUMNS[1:-1] if name in row]
+def _columns(module: Any) -> tuple[str, ...]:
+    return ("epoch", *module.metrics, "lr")

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from stagewise.config.schema.base import Target
+from stagewise.data.rows import Rows, open_rows
 from stagewise.data.schema import DataSchema
-from stagewise.data.storage import SplitReader
 from stagewise.errors import ConfigError, DataError
 from stagewise.training.sampler import EvaluationBatches, TrainBatches
 
@@ -18,17 +19,17 @@ Indices = NDArray[np.int64]
 Batch = dict[str, Tensor]
 
 
-class Rows(Dataset[Batch]):
+class RowBatches(Dataset[Batch]):
     """Batches of one split, indexed by arrays of row numbers."""
 
-    def __init__(self, reader: SplitReader) -> None:
-        self._reader = reader
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
 
     def __getitem__(self, indices: Indices) -> Batch:
-        """ "x" uint8 ``[B, H, W, C]``, "y" int64 ``[B]``, "index" int64 ``[B]``."""
+        """ "x" ``[B, ...]`` as stored, "y" the targets ``[B, ...]``, "index" int64 ``[B]``."""
         return {
-            "x": torch.from_numpy(self._reader.take(indices)),
-            "y": torch.from_numpy(self._reader.targets[indices]),
+            "x": torch.from_numpy(self._rows.take(indices)),
+            "y": torch.from_numpy(self._rows.take_targets(indices)),
             "index": torch.from_numpy(indices),
         }
 
@@ -39,6 +40,7 @@ class ArrowDataModule(pl.LightningDataModule):
     Args:
         folder: data/processed.
         schema: its schema.
+        reader: the class that reads a split file.
         batch_size: training rows per batch over all processes.
         eval_batch_size: validation rows per batch over all processes.
         workers: loader processes; 0 reads in the training process.
@@ -50,10 +52,17 @@ class ArrowDataModule(pl.LightningDataModule):
     """
 
     def __init__(
-        self, folder: Path, schema: DataSchema, batch_size: int, eval_batch_size: int, workers: int, seed: int
+        self,
+        folder: Path,
+        schema: DataSchema,
+        reader: Target,
+        batch_size: int,
+        eval_batch_size: int,
+        workers: int,
+        seed: int,
     ) -> None:
         super().__init__()
-        self._folder, self._schema = folder, schema
+        self._folder, self._schema, self._reader = folder, schema, reader
         self._batch_size, self._eval_batch_size = batch_size, eval_batch_size
         self._workers, self._seed = workers, seed
         self.rows = {name: split.rows for name, split in schema.splits.items()}
@@ -70,7 +79,8 @@ class ArrowDataModule(pl.LightningDataModule):
                 fix=f"choose a multiple of {world_size}",
             )
         rows = self._enough("train", world_size)
-        return TrainBatches(rows, self._batch_size, self._seed, rank, world_size)
+        lengths = self._open("train").lengths
+        return TrainBatches(rows, self._batch_size, self._seed, rank, world_size, lengths)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Loader of this process's share of the training batches."""
@@ -97,10 +107,12 @@ class ArrowDataModule(pl.LightningDataModule):
         trainer = self.trainer
         return (trainer.world_size, trainer.global_rank) if trainer is not None else (1, 0)
 
+    def _open(self, split: str) -> Rows:
+        return open_rows(self._reader, self._folder, self._schema, split)
+
     def _loader(self, split: str, sampler: Sampler[Indices]) -> DataLoader[Batch]:
-        reader = SplitReader(self._folder / self._schema.splits[split].file, self._schema.features[0].shape)
         return DataLoader(
-            Rows(reader),
+            RowBatches(self._open(split)),
             sampler=sampler,
             batch_size=None,
             num_workers=self._workers,

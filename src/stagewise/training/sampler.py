@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 Indices = NDArray[np.int64]
+POOL = 50
+"""Batches among which rows of like length are brought together."""
 
 
 class TrainBatches(Sampler[Indices]):
@@ -21,9 +23,20 @@ class TrainBatches(Sampler[Indices]):
         seed: of the order.
         rank: this process.
         world_size: number of processes.
+        lengths: length of every row, ``(rows,)``, where rows of a batch are padded to the longest: a batch then holds
+            rows of like length, chosen at random among ``POOL`` batches.
     """
 
-    def __init__(self, rows: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        rows: int,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        lengths: Indices | None = None,
+    ) -> None:
+        self._lengths = lengths
         self._rows, self._batch_size, self._seed = rows, batch_size, seed
         self._rank, self._world_size = rank, world_size
         self._epoch = 0
@@ -36,7 +49,10 @@ class TrainBatches(Sampler[Indices]):
         return -(-self._used // self._batch_size)
 
     def __iter__(self) -> Iterator[Indices]:
-        order = np.random.default_rng([self._seed, self._epoch]).permutation(self._rows)
+        generator = np.random.default_rng([self._seed, self._epoch])
+        order = generator.permutation(self._rows)
+        if self._lengths is not None:
+            order = bucket(order, self._lengths, self._batch_size, generator)
         for begin in range(0, self._used, self._batch_size):
             # Contiguous shares: process 0 has the first rows of the batch.
             batch = order[begin : min(begin + self._batch_size, self._used)]
@@ -46,6 +62,19 @@ class TrainBatches(Sampler[Indices]):
     @property
     def _used(self) -> int:
         return self._rows - self._rows % self._world_size
+
+
+def bucket(order: Indices, lengths: Indices, batch_size: int, generator: np.random.Generator) -> Indices:
+    """Reorder rows so that every batch holds rows of like length, and batches follow one another at random.
+
+    Rows are sorted by length within ``POOL`` batches of ``order``, so that who shares a batch differs between epochs.
+    """
+    pool = POOL * batch_size
+    parts = [order[begin : begin + pool] for begin in range(0, len(order), pool)]
+    ordered = np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in parts])
+    whole = len(ordered) // batch_size
+    batches = ordered[: whole * batch_size].reshape(whole, batch_size)[generator.permutation(whole)]
+    return np.concatenate([batches.reshape(-1), ordered[whole * batch_size :]])
 
 
 class EvaluationBatches(Sampler[Indices]):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils import deterministic
 
 from stagewise.config.schema.train import TrainSettings
@@ -18,7 +18,8 @@ from stagewise.data.augment.pipeline import Augmentation
 from stagewise.data.schema import DataSchema, read_schema
 from stagewise.errors import ConfigError, TrainingError
 from stagewise.tasks.build import WEIGHTS, build_inference, set_threads
-from stagewise.tasks.task import TaskModule
+from stagewise.tasks.inference import Inference
+from stagewise.tasks.module import TaskModule
 from stagewise.tasks.weights import save_weights
 from stagewise.training.callbacks import read_history
 from stagewise.training.datamodule import ArrowDataModule
@@ -62,7 +63,13 @@ def train(settings: TrainSettings, processed: Path, out: Path, work: Path) -> di
     inference = build_inference(settings, schema)
     prepare_network(inference.get_submodule("network"), section.init_from, section.freeze)
     data = ArrowDataModule(
-        processed, schema, section.batch_size, section.eval_batch_size, section.workers, settings.seed
+        processed,
+        schema,
+        settings.rows,
+        section.batch_size,
+        section.eval_batch_size,
+        section.workers,
+        settings.seed,
     )
     with _torch_flags():
         batches = max(data.rows["train"] // section.batch_size, 1)
@@ -85,7 +92,7 @@ def train(settings: TrainSettings, processed: Path, out: Path, work: Path) -> di
     return read_history(out / HISTORY)[epoch]
 
 
-def _build_module(settings: TrainSettings, schema: DataSchema, inference: nn.Module, batches: int) -> TaskModule:
+def _build_module(settings: TrainSettings, schema: DataSchema, inference: Inference, batches: int) -> TaskModule:
     transforms = settings.augment.transforms
     module: TaskModule = build(
         settings.module,
@@ -96,7 +103,7 @@ def _build_module(settings: TrainSettings, schema: DataSchema, inference: nn.Mod
         seed=settings.seed,
         steps_per_epoch=-(-batches // settings.trainer.accumulate),
         max_epochs=settings.trainer.max_epochs,
-        class_counts=schema.splits["train"].class_counts,
+        schema=schema,
         channels_last=settings.trainer.channels_last,
     )
     return module
@@ -120,11 +127,10 @@ def _check_metrics(settings: TrainSettings, module: TaskModule, validates: bool)
                 fix="set data.split.validation above 0, or monitor train_loss (trainer.mode=min)",
             )
     if "trainer.monitor" in monitors:
-        _check_mode(section.monitor, section.mode)
+        _check_mode(section.monitor, section.mode, module.metrics[section.monitor])
 
 
-def _check_mode(monitor: str, mode: str) -> None:
-    better = "min" if monitor.endswith("_loss") else "max"
+def _check_mode(monitor: str, mode: str, better: str) -> None:
     if mode != better:
         raise ConfigError(
             f"trainer.mode={mode} would keep the worst epoch by {monitor}",

@@ -111,9 +111,9 @@ def test_every_url_is_named_with_its_reason(
     server: Any, file: File, out: Path, partial: Path, patience: Patience
 ) -> None:
     server.faults = [404, 403]
-    urls = [server.url("a"), server.url("b"), "gopher://x/y", "s3://bucket/key#member=x"]
+    urls = [server.url("a"), server.url("b"), "gopher://x/y", "nowhere.zip#member=x"]
     message = fail(file.model_copy(update={"urls": urls}), out, partial, patience)
-    for line in (f"{urls[0]}: HTTP 404", f"{urls[1]}: HTTP 403", "'gopher' is not supported", "extract: true"):
+    for line in (f"{urls[0]}: HTTP 404", f"{urls[1]}: HTTP 403", "'gopher' is not supported", "no such file"):
         assert line in message
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from stagewise.config.checks.contradictions_data import DATA_CHECKS, published_splits
+from stagewise.config.checks.features import PARTS, feature_parts
 from stagewise.config.checks.mistakes import Mistake, nearest
 from stagewise.config.checks.sources import class_constant
 from stagewise.config.schema.base import Target
@@ -100,12 +101,45 @@ def check_ranges(augment: AugmentSection) -> Iterator[Mistake]:
             yield Mistake(("augment", "transforms", number, "low"), f"{low} is more than high ({high})")
 
 
+def check_feature(data: DataSection, root: Path) -> Iterator[Mistake]:
+    """A feature says what stands behind it."""
+    parts = feature_parts(data.feature.target, root)
+    for name, meaning in PARTS.items():
+        if name not in parts:
+            why = f"{data.feature.target} does not say `{name}` in its class body: {meaning}"
+            yield Mistake(("data", "feature", "_target_"), why)
+
+
 def check_kind(model: Target, data: DataSection, root: Path) -> Iterator[Mistake]:
-    """A network gets the kind of input that it takes (class attributes ``takes`` and ``kind``, where written)."""
-    takes, kind = class_constant(model.target, "takes", root), class_constant(data.feature.target, "kind", root)
-    if takes and kind and takes != kind:
-        why = f"{model.target} takes {takes} inputs, but data.feature gives {kind}"
+    """A network gets the kind of input that it takes (class attributes ``takes`` and ``gives``, where written)."""
+    takes, gives = class_constant(model.target, "takes", root), class_constant(data.feature.target, "gives", root)
+    if takes and gives and takes != gives:
+        why = f"{model.target} takes {takes} inputs, but data.feature gives {gives}"
         yield Mistake(("model", "_target_"), why)
+
+
+def check_transforms(augment: AugmentSection, data: DataSection, root: Path) -> Iterator[Mistake]:
+    """A transform gets the kind of rows that it takes."""
+    feature = data.feature.target
+    fits = class_constant(feature, "augments", root) or (class_constant(feature, "gives", root),)
+    for number, transform in enumerate(augment.transforms):
+        takes = class_constant(transform.target, "takes", root)
+        if takes and None not in fits and takes not in fits:
+            why = f"{transform.target} changes {takes} rows, but data.feature gives {' and '.join(fits)}"
+            yield Mistake(("augment", "transforms", number, "_target_"), why)
+
+
+def check_answers(task: TaskSection, data: DataSection, root: Path) -> Iterator[Mistake]:
+    """The parts of a task answer with what is to be predicted."""
+    kind = class_constant(data.target.target, "kind", root) if data.target else "class"
+    kind = class_constant(data.preparation.target, "predicts", root) or kind
+    for name in ("inference", "module", "evaluation"):
+        answers = class_constant(getattr(task, name).target, "answers", root)
+        if answers and kind and answers != kind:
+            why = f"answers with a {answers}, but what data.target predicts is a {kind}"
+            yield Mistake(("task", name, "_target_"), why)
+    if data.classes and kind != "class":
+        yield Mistake(("data", "classes"), f"names classes, but what data.target predicts is a {kind}")
 
 
 def check_patches(model: Target, data: DataSection) -> Iterator[Mistake]:
@@ -145,6 +179,14 @@ def check_top_k(evaluate: EvaluateSection, data: DataSection) -> Iterator[Mistak
         yield Mistake(("evaluate", "top_k"), f"{evaluate.top_k} names a number twice")
 
 
+def check_tables(evaluate: EvaluateSection, data: DataSection, root: Path) -> Iterator[Mistake]:
+    """Figures by group and boosted trees are of tables."""
+    gives = class_constant(data.feature.target, "gives", root)
+    for name in ("subgroups", "baseline"):
+        if getattr(evaluate, name) and gives and gives != "table":
+            yield Mistake(("evaluate", name), f"needs a table, but data.feature gives {gives}")
+
+
 def check_folds(evaluate: EvaluateSection) -> Iterator[Mistake]:
     """One fold would leave nothing to train on."""
     if evaluate.folds == 1:
@@ -167,9 +209,9 @@ def _monitor(
 ) -> Iterator[Mistake]:
     computed = class_constant(task.module.target, "metrics", root)
     if computed and metric not in computed:
-        yield Mistake((*section, "monitor"), f"{metric!r} is not computed by the task", nearest(metric, computed))
+        yield Mistake((*section, "monitor"), f"{metric!r} is not computed by the task", nearest(metric, list(computed)))
         return
-    better = "min" if metric.endswith("loss") else "max" if metric.endswith("accuracy") else mode
+    better = computed.get(metric, mode) if isinstance(computed, dict) else mode
     if mode != better:
         yield Mistake((*section, "mode"), f"{metric} is better when it is {better}imal, not {mode}imal")
     splits = published_splits(data)
@@ -188,11 +230,15 @@ CHECKS: tuple[Callable[..., Iterator[Mistake]], ...] = (
     check_weights_file,
     check_offline,
     check_ranges,
+    check_feature,
     check_kind,
+    check_transforms,
+    check_answers,
     check_patches,
     check_nesterov,
     check_class_weights,
     check_top_k,
+    check_tables,
     check_folds,
     check_candidates,
 )

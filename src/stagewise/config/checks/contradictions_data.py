@@ -12,14 +12,18 @@ SPLITS = {
 }  # fmt: skip
 """The keys by which readers of several files name splits; ``all`` names none."""
 
+_BY_SPLIT = ("images", "files")
+"""Arguments of readers that may name files by split."""
+
 _REMOTE = ("http://", "https://", "s3://", "gs://", "az://", "abfs://", "hf://", "ftp://")
 
 
 def published_splits(data: DataSection) -> set[str] | None:
     """Return the splits that the data comes in, as far as the config says: None where only the data can tell."""
-    images = data.reader.arguments.get("images")
-    if isinstance(images, dict):
-        return {SPLITS[name.lower()] for name in images if name.lower() in SPLITS}
+    for name in _BY_SPLIT:
+        files = data.reader.arguments.get(name)
+        if isinstance(files, dict):
+            return {SPLITS[key.lower()] for key in files if key.lower() in SPLITS}
     return set() if data.reader.target.endswith(".PixelTableReader") else None
 
 
@@ -56,8 +60,8 @@ def check_reader_files(data: DataSection) -> Iterator[Mistake]:
 
 def check_splits(data: DataSection) -> Iterator[Mistake]:
     """The keys of a reader name splits, the same for inputs and labels, and some rows are left to test with."""
-    images, labels = (data.reader.arguments.get(name) for name in ("images", "labels"))
-    for name, files in (("images", images), ("labels", labels)):
+    images, labels, tables = (data.reader.arguments.get(name) for name in ("images", "labels", "files"))
+    for name, files in (("images", images), ("labels", labels), ("files", tables)):
         for key in files if isinstance(files, dict) else ():
             if key.lower() not in SPLITS and key != "all":
                 valid = ["train", "validation", "test", "all"]

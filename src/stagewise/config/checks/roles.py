@@ -14,28 +14,38 @@ class Role:
         prefix: where the project's (or library's) targets of this part lie; a project's own may lie anywhere.
         given: arguments that the pipeline passes when it builds the target, which therefore must take them and for
             which a config has no say.
+        deep: whether its targets lie in packages below ``prefix``.
+        suffix: how the names of its classes end.
     """
 
     what: str
     prefix: str
     given: tuple[str, ...] = ()
+    deep: bool = False
+    suffix: str = ""
 
 
 ROLES: dict[tuple[str, ...], Role] = {
     ("data", "reader"): Role("reader", "stagewise.data.readers.", ("root",)),
     ("data", "feature"): Role("feature", "stagewise.data.features."),
+    ("data", "preparation"): Role("preparation", "stagewise.data.", deep=True, suffix="Preparation"),
+    ("data", "target"): Role("target", "stagewise.data.targets."),
     ("augment", "transforms", "*"): Role("transform", "stagewise.data.augment."),
     ("model",): Role("network", "stagewise.models.", ("input_shape", "outputs")),
-    ("task", "inference"): Role("inference module", "stagewise.tasks.", ("network", "schema")),
+    ("task", "inference"): Role("inference module", "stagewise.tasks.", ("network", "inputs", "schema"), deep=True),
     ("task", "module"): Role(
         "training module",
         "stagewise.tasks.",
         (
             "inference", "augmentation", "optimizer", "scheduler", "seed", "steps_per_epoch", "max_epochs",
-            "class_counts", "channels_last",
+            "schema", "channels_last",
         ),
+        deep=True,
     ),
-    ("task", "evaluation"): Role("evaluation", "stagewise.evaluation.", ("schema", "settings", "seed")),
+    ("task", "evaluation"): Role(
+        "evaluation", "stagewise.tasks.", ("schema", "settings", "seed", "display"), deep=True
+    ),
+    ("task", "quality"): Role("quality", "stagewise.tasks.", ("schema",), deep=True, suffix="Quality"),
     ("optimizer",): Role("optimizer", "torch.optim.", ("params",)),
     ("scheduler",): Role(
         "schedule", "stagewise.training.schedules.", ("optimizer", "total_steps", "steps_per_epoch")

@@ -168,6 +168,10 @@ def _at(config: Any, key: Key) -> dict[str, Any]:
     return dict(config)
 
 
+def _a(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
 def _where_allowed(key: Key) -> str:
     role = role_of(key)
-    return f"; name a {role.what} of {role.prefix}*, or add your own to {FILE}" if role else ""
+    return f"; name {_a(role.what)} of {role.prefix}*, or add your own to {FILE}" if role else ""

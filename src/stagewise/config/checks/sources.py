@@ -160,14 +160,29 @@ def _is_ellipsis(node: ast.expr) -> bool:
 
 
 def class_constant(name: str, attribute: str, root: Path) -> Any:
-    """Return the literal that a class (full dotted name) assigns to an attribute; None where it does not."""
+    """Return the literal that a class (full dotted name), or one it derives from, assigns to an attribute; or None."""
     module, _, class_name = name.rpartition(".")
     source = read_source(module, root)
-    found = source.definition(class_name) if source else None
-    for item in found[0].body if found and isinstance(found[0], ast.ClassDef) else []:
-        if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == attribute for t in item.targets):
+    return _constant_of(source.definition(class_name), attribute) if source else None
+
+
+def _constant_of(found: tuple[ast.stmt, Source] | None, attribute: str) -> Any:
+    node, source = found if found is not None else (None, None)
+    if not isinstance(node, ast.ClassDef) or source is None:
+        return None
+    for item in node.body:
+        value = _assigned(item, attribute)
+        if value is not None:
             try:
-                return ast.literal_eval(item.value)
+                return ast.literal_eval(value)
             except ValueError:
                 return None
-    return None
+    bases = [source.definition(base.id) for base in node.bases if isinstance(base, ast.Name)]
+    return next((value for value in (_constant_of(base, attribute) for base in bases) if value is not None), None)
+
+
+def _assigned(item: ast.stmt, name: str) -> ast.expr | None:
+    """Return what a statement of a class body assigns to ``name``."""
+    targets = item.targets if isinstance(item, ast.Assign) else [item.target] if isinstance(item, ast.AnnAssign) else []
+    value = item.value if isinstance(item, (ast.Assign, ast.AnnAssign)) else None
+    return value if any(isinstance(target, ast.Name) and target.id == name for target in targets) else None

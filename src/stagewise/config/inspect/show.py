@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from stagewise.config.compose import compose
-from stagewise.config.origins import Key, Origins
+from stagewise.config.experiments import lay_over_experiment
+from stagewise.config.origins import EXPERIMENT, Key, Origins
 from stagewise.config.params import apply_overrides, read_params, split_choices
 from stagewise.config.resolve import STAGES, stage_settings
 from stagewise.errors import ConfigError
@@ -18,7 +19,9 @@ from stagewise.errors import ConfigError
 _COLUMN = 40
 """Comments start here, except behind longer lines."""
 
-_TASK_PARTS = {"inference", "module", "evaluation"}
+_TASK_PARTS = {"inference", "module", "evaluation", "quality"}
+_FEATURE_PARTS = {"rows", "inputs", "display", "runtime", "shipped"}
+"""What a stage gets because of the class that ``data.feature`` names."""
 
 
 def split_stage(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -48,10 +51,11 @@ def annotated_config(root: Path, stage: str | None = None, overrides: Sequence[s
         ConfigError: see ``compose``.
     """
     project = compose(root, overrides)
-    settings = stage_settings(project)[stage] if stage else project
+    settings = stage_settings(project, root)[stage] if stage else project
     config = settings.model_dump(mode="json", by_alias=True)
     text = yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6)
-    origins = Origins(root, _choices(root, overrides), overrides)
+    experiment = apply_overrides(read_params(root), overrides, set()).get(EXPERIMENT)
+    origins = Origins(root, _choices(root, overrides), overrides, experiment)
     notes = {
         line: origins.written(_project_key(stage, key)) or "default of the schema"
         for key, line in _leaves(yaml.compose(text, Loader=yaml.SafeLoader))
@@ -105,13 +109,16 @@ def _project_key(stage: str | None, key: Key) -> Key:
         return ("data", *key)
     if first == "cross_validation" and rest:
         return ("evaluate", "folds") if rest[0] == "folds" else _project_key("train", rest)
+    if first in _FEATURE_PARTS:
+        return ("data", "feature")
     return ("task", *key) if first in _TASK_PARTS else key
 
 
 def _choices(root: Path, overrides: Sequence[str]) -> dict[str, str]:
     """Return the choice of every group: conf/config.yaml's, unless params.yaml or an override names another."""
-    folders = {folder.name for folder in (root / "conf").iterdir() if folder.is_dir()}
+    folders = {folder.name for folder in (root / "conf").iterdir() if folder.is_dir()} - {EXPERIMENT}
     main = yaml.safe_load((root / "conf" / "config.yaml").read_text()) or {}
     defaults = [item for item in main.get("defaults", []) if isinstance(item, dict)]
-    chosen, _ = split_choices(apply_overrides(read_params(root), overrides, folders), folders)
+    params, _ = lay_over_experiment(root, apply_overrides(read_params(root), overrides, folders), folders)
+    chosen, _ = split_choices(params, folders)
     return {str(group): str(choice) for item in defaults for group, choice in item.items()} | chosen

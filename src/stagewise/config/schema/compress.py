@@ -15,9 +15,9 @@ class Parity(Section):
     """Validation rows compared."""
     rtol: PositiveFloat = 1e-3
     atol: PositiveFloat = 1e-4
-    """Largest difference of a probability is atol + rtol * |expected|."""
+    """Largest difference of a number is atol + rtol * |expected|."""
     agreement: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of rows whose label must be the same."""
+    """Share of rows whose label must be the same, where the answer has one."""
 
 
 class Latency(Section):
@@ -34,8 +34,8 @@ class CompressSection(Section):
 
     candidates: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], Target]
     """Name of each candidate and what makes it from the exported graph; ``fp32``, the baseline, must be among them."""
-    max_accuracy_drop: Fraction = 0.005
-    """Largest loss of validation accuracy against fp32 (0.005 is half a point)."""
+    max_drop: Fraction = 0.005
+    """Largest loss of the task's figure on the validation rows against fp32 (0.005 is half a point of accuracy)."""
     calibration_samples: PositiveInt = 512
     """Training rows from which quantisation ranges are taken."""
     opset: Annotated[int, Field(ge=18, le=23)] = 20
@@ -46,4 +46,5 @@ class CompressSection(Section):
 class CompressSettings(NetworkSettings):
     """All that the compress stage gets."""
 
+    quality: Target
     compress: CompressSection

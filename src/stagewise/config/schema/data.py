@@ -86,6 +86,10 @@ class Recipe(Section):
     batch_size: PositiveInt = 64
 
 
+ROWS = Target.model_validate({"_target_": "stagewise.data.preprocess.RowPreparation"})
+"""Every sample is a row of its own."""
+
+
 class DataSection(Section):
     """The ``data`` group: one file in conf/data/ per dataset."""
 
@@ -97,6 +101,10 @@ class DataSection(Section):
     """Reads data/raw/ and yields samples."""
     feature: Target
     """Turns one raw value into the stored array, and describes it in schema.json."""
+    preparation: Target = ROWS
+    """How samples become split files: row by row, or (series) cut by time."""
+    target: Target | None = None
+    """What is predicted; one of the classes when null."""
     classes: list[str] | None = None
     """Class names in the order of the labels; taken from the data when null."""
     split: Split = Split()
@@ -130,6 +138,8 @@ class PreprocessData(Section):
     name: str
     reader: Target
     feature: Target
+    preparation: Target = ROWS
+    target: Target | None = None
     classes: list[str] | None = None
     split: Split = Split()
     checks: Checks = Checks()

@@ -1,6 +1,6 @@
 """Config of the evaluate stage."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -20,7 +20,11 @@ class EvaluateSection(Section):
     resamples: PositiveInt = 1000
     """Bootstrap draws for the intervals that have no closed form."""
     worst: NonNegativeInt = 24
-    """Mistakes shown in the grid, most confident first."""
+    """Mistakes shown, most confident first."""
+    subgroups: list[str] = []
+    """Columns of a table by which the figures are also given group by group."""
+    baseline: Literal["gradient_boosting"] | None = None
+    """A second opinion, trained on the same rows of a table and reported beside the network."""
     folds: NonNegativeInt = 0
     """k-fold cross-validation over the rows that are not test rows; 0 leaves it out."""
 
@@ -29,7 +33,11 @@ class EvaluateSettings(NetworkSettings):
     """All that the evaluate stage gets."""
 
     name: str
+    display: Target
+    """Shows rows to people; named by ``data.feature``."""
     evaluation: Target
     evaluate: EvaluateSection
+    beside: Target | None = None
+    """Figures by group and a second opinion on tables; set by the config authority from ``subgroups``, ``baseline``."""
     cross_validation: Target | None = None
     """The k-fold runner with the training sections it needs; set by the config authority from ``folds``."""

@@ -19,4 +19,8 @@ class PackageSettings(Section):
 
     name: str
     version: str
+    runtime: dict[str, str]
+    """Dotted names of the modules that a package ships: what reads its ``inputs`` and words its ``answers``."""
+    shipped: dict[str, str]
+    """SHA-256 of the files that are shipped as they are, comments included."""
     package: PackageSection

@@ -42,9 +42,9 @@ class TrainerSection(Section):
     """Largest L2 norm of the gradient."""
     accumulate: PositiveInt = 1
     """Batches per optimiser step, which then sees accumulate * batch_size rows."""
-    monitor: str = "val_accuracy"
+    monitor: str
     """Metric of history.csv by which the best epoch is chosen."""
-    mode: Literal["min", "max"] = "max"
+    mode: Literal["min", "max"]
     keep: Literal["best", "last"] = "best"
     """Which epoch's weights become the model."""
     early_stopping: EarlyStopping | None = None
@@ -69,13 +69,19 @@ class TaskSection(Section):
     """The Lightning module: loss and the metrics of training."""
     evaluation: Target
     """Metrics, plots and pictures of the test split."""
+    quality: Target
+    """What compression judges a smaller graph by."""
 
 
 class NetworkSettings(Section):
-    """What is needed to build the network again."""
+    """What is needed to read the rows and to build the network again."""
 
     seed: int
     threads: PositiveInt
+    rows: Target
+    """Reads the split files; named by ``data.feature``."""
+    inputs: Target
+    """Stands between the rows and the network; named by ``data.feature``."""
     model: Target
     inference: Target
 

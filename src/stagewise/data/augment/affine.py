@@ -16,6 +16,8 @@ from stagewise.data.augment.batch import Batch, check_shares, per_image
 class Affine(ABC):
     """A transform that is an affine map of pixel positions."""
 
+    takes = "image"
+
     fill: float
     p: float
 

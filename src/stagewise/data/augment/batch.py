@@ -1,7 +1,7 @@
 """What a transform takes and gives."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -12,9 +12,11 @@ class Batch:
     """Training rows on one device.
 
     Attributes:
-        x: images, float32 ``[B, C, H, W]`` in [0, 1].
-        y: class numbers, int64 ``[B]``, or soft labels, float32 ``[B, classes]`` with rows that sum to one.
-        classes: number of classes.
+        x: decoded rows ``[B, ...]``. Images are float32 ``[B, C, H, W]`` in [0, 1], tokens int64 ``[B, L]`` with 0 as
+            padding, sounds float32 ``[B, T]`` in [-1, 1], tables float32 ``[B, F]``, series float32 ``[B, T, V]``.
+        y: class numbers, int64 ``[B]``, or soft labels, float32 ``[B, classes]`` with rows that sum to one; or
+            numbers to predict.
+        classes: number of classes; 0 where there are none.
     """
 
     x: Tensor
@@ -37,6 +39,10 @@ class Transform(Protocol):
 
     Values stay in [0, 1]. Only transforms with ``soft_labels = True`` change ``y`` or look at other rows.
     """
+
+    takes: ClassVar[str]
+    """What ``batch.x`` must be: "image", "tokens", "sound", "table", "series"; or "spectrogram", which is what the
+    network takes of a sound."""
 
     def __call__(self, batch: Batch, keys: Tensor) -> Batch:
         """Return the transformed batch; ``keys`` is int64 ``[B]``, the transform's own streams."""

@@ -19,6 +19,8 @@ class Contrast:
         ValueError: ``amount`` or ``p`` does not lie in [0, 1].
     """
 
+    takes = "image"
+
     amount: Annotated[float, Ge(0), Le(1)] = 0.2
     p: Annotated[float, Ge(0), Le(1)] = 0.5
 

@@ -26,6 +26,8 @@ class Crop:
         ValueError: ``padding`` is negative or ``mode`` is unknown; when called, the image is too small to reflect.
     """
 
+    takes = "image"
+
     padding: Annotated[int, Ge(0)] = 2
     mode: Literal["constant", "reflect", "replicate"] = "constant"
     p: Annotated[float, Ge(0), Le(1)] = 1.0

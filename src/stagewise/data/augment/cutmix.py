@@ -24,6 +24,8 @@ class CutMix:
         ValueError: ``alpha`` or ``p`` is out of range.
     """
 
+    takes = "image"
+
     alpha: Annotated[float, Gt(0), Le(1)] = 1.0
     p: Annotated[float, Ge(0), Le(1)] = 0.5
 

@@ -24,6 +24,8 @@ class Erase:
         ValueError: not ``0 <= low <= high <= 1``, or ``p`` or ``fill`` does not lie in [0, 1].
     """
 
+    takes = "image"
+
     low: Annotated[float, Ge(0), Le(1)] = 0.1
     high: Annotated[float, Ge(0), Le(1)] = 0.4
     p: Annotated[float, Ge(0), Le(1)] = 0.5

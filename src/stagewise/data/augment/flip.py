@@ -19,6 +19,8 @@ class Flip:
         ValueError: a probability does not lie in [0, 1].
     """
 
+    takes = "image"
+
     horizontal: Annotated[float, Ge(0), Le(1)] = 0.5
     vertical: Annotated[float, Ge(0), Le(1)] = 0.0
 

@@ -23,6 +23,8 @@ class Mixup:
         ValueError: ``alpha`` or ``p`` is out of range.
     """
 
+    takes = "image"
+
     alpha: Annotated[float, Gt(0), Le(1)] = 0.2
     p: Annotated[float, Ge(0), Le(1)] = 1.0
 

@@ -22,6 +22,8 @@ class Noise:
         ValueError: ``std`` is negative or ``p`` does not lie in [0, 1].
     """
 
+    takes = "image"
+
     std: Annotated[float, Ge(0)] = 0.1
     p: Annotated[float, Ge(0), Le(1)] = 0.5
 

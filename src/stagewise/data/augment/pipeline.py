@@ -12,6 +12,9 @@ from stagewise.data.augment.affine import Affine, compose, warp
 from stagewise.data.augment.batch import Batch, Transform
 from stagewise.errors import ConfigError
 
+ON_FEATURES = ("spectrogram",)
+"""What transforms take that work on the network's input instead of on decoded rows."""
+
 
 class Augmentation:
     """The transforms of the ``augment`` group as one pure function of (rows, seed, epoch, sample indices).
@@ -36,25 +39,31 @@ class Augmentation:
         return any(getattr(transform, "soft_labels", False) for group in self._groups for _, transform in group)
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, y: Tensor, index: Tensor, epoch: int, classes: int) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, x: Tensor, y: Tensor, index: Tensor, epoch: int, classes: int, *, on_features: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Augment rows for one epoch.
 
         Args:
-            x: float32 ``[B, C, H, W]`` in [0, 1].
+            x: decoded rows ``[B, ...]``: an image is float32 ``[B, C, H, W]`` in [0, 1].
             y: int64 ``[B]``, or float32 ``[B, classes]``.
             index: int64 ``[B]``, on the device of ``x``: the rows' places in the data set.
             epoch: any integer; another one draws anew.
-            classes: number of classes.
+            classes: number of classes; 0 where there are none.
+            on_features: apply the transforms of what the network takes, instead of those of decoded rows.
 
         Returns:
-            Images like ``x``, and labels: ``y``, or soft ones where a transform mixes rows.
+            Rows like ``x``, and labels: ``y``, or soft ones where a transform mixes rows.
 
         Raises:
-            ConfigError: a transform cannot be applied to images of this size.
+            ConfigError: a transform cannot be applied to such rows.
         """
+        groups = [group for group in self._groups if (group[0][1].takes in ON_FEATURES) is on_features]
+        if not groups:
+            return x, y
         batch = Batch(x, y, classes)
         keys = random.keys(self.seed, epoch, index)
-        for group in self._groups:
+        for group in groups:
             batch = _apply(group, batch, keys)
         return batch.x, batch.y
 
@@ -83,7 +92,7 @@ def _apply(group: list[tuple[int, Transform]], batch: Batch, keys: Tensor) -> Ba
         try:
             return transform(batch, own)
         except ValueError as error:
-            raise _refusal(f"{type(transform).__name__} cannot be applied to these images", number, error) from error
+            raise _refusal(f"{type(transform).__name__} cannot be applied to these rows", number, error) from error
     height, width = batch.x.shape[-2:]
     matrix = transform.matrix((height, width), own)
     for number, following in group[1:]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from stagewise.data.features.pixels import decode
 from stagewise.data.readers.files import locate, split_of, visible
 from stagewise.data.sample import Sample
 from stagewise.errors import DataError
+from stagewise.runtime.image import decode
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 """Endings of the files that are read; others are passed over."""

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
-from stagewise.data.features.pixels import decode
 from stagewise.data.readers.files import find_one, inside, locate, split_of
 from stagewise.data.sample import Sample
 from stagewise.errors import DataError
+from stagewise.runtime.image import decode
 
 _ROWS = 4096  # of the table, in memory at a time
 _INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"

@@ -4,9 +4,10 @@ import importlib.util
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from stagewise.config.schema.data import File
+from stagewise.config.schema.data import File, Limits
 from stagewise.data.sources.download import Partial, Patience, download
 from stagewise.data.sources.files import copy_file, mismatch, move_file, require_room, sha256
+from stagewise.data.sources.members import MARK, take_member
 from stagewise.data.sources.progress import meter
 from stagewise.data.sources.remote import DownloadError, protocol_of
 from stagewise.errors import SourceError
@@ -61,8 +62,8 @@ def _from_mirror(path: Path, target: Path, file: File) -> None:
 
 
 def _from_url(url: str, file: File, target: Path, partial: Path, patience: Patience) -> None:
-    if "#member=" in url:
-        raise DownloadError("#member= is not supported: fetch the archive, with extract: true", retry=False)
+    if MARK in url:
+        return _from_archive(url, file, target, partial, patience)
     if (path := _local_path(url)) is not None:
         if not path.is_file():
             raise DownloadError("there is no such file", retry=False)
@@ -72,6 +73,27 @@ def _from_url(url: str, file: File, target: Path, partial: Path, patience: Patie
         download(url, part, file, patience, progress)
     move_file(part.path, target)
     return part.drop()
+
+
+def _from_archive(url: str, file: File, target: Path, partial: Path, patience: Patience) -> None:
+    """Take ``file`` out of the archive at ``url``, whose own digest is not known: what counts is that of the member."""
+    url, _, member = url.partition(MARK)
+    part = Partial(partial, None, url)
+    archive = _local_path(url)
+    if archive is None:
+        archive = part.path
+        whole = file.model_copy(update={"bytes": None, "sha256": None})
+        with meter(file.name, None) as progress:
+            download(url, part, whole, patience, progress)
+    elif not archive.is_file():
+        raise DownloadError("there is no such file", retry=False)
+    try:
+        take_member(archive, unquote(member), target, Limits())
+        if wrong := mismatch(target, file):
+            target.unlink()
+            raise DownloadError(wrong, retry=False)
+    finally:
+        part.drop()
 
 
 def _take(source: Path, target: Path, file: File) -> None:

@@ -1,0 +1,1 @@
+"""Time series: cut by time into splits, stored whole, read as windows."""

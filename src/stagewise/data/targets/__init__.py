@@ -1,0 +1,1 @@
+"""One kind of target each: from labels as published to what is trained on."""

@@ -1,0 +1,1 @@
+"""Figures from answers: scores, and intervals around them."""

@@ -1,0 +1,1 @@
+"""How results are shown: tables, charts, pictures, and the page that holds them."""

@@ -1,0 +1,1 @@
+"""One number per row: the module that is served, the one that trains it, and how it is judged."""
