@@ -44,6 +44,9 @@ trainer: {use: default, max_epochs: 12}   # conf/trainer/default.yaml with one v
 
 The same words work on a command line: `dvc exp run -S model=mlp`,
 `python stages/train.py model=mlp trainer.max_epochs=1`.
+
+`experiment` names a file of `conf/experiment/`, written like params.yaml and laid under it: a section that is empty is
+as the experiment says.
 """
 
 
@@ -67,6 +70,7 @@ def main() -> None:
 def reference() -> str:
     """Return the page with every group, choice and value."""
     parts = [HEAD, "\n## Top level\n\n", table(project.Project, only_values=True)]
+    parts.append(f"\n## experiment\n\n{choices('experiment')}")
     for group, section in GROUPS.items():
         parts.append(f"\n## {group}\n\n{choices(group)}")
         if section is not None:
@@ -117,6 +121,8 @@ def nested_table(name: str, model: type[BaseModel]) -> str:
 
 def shown(value: object) -> str:
     """Return a default as YAML would write it."""
+    if isinstance(value, base.Target):
+        return value.target
     if isinstance(value, BaseModel):
         return "see below"
     if isinstance(value, str):

@@ -1,13 +1,19 @@
-"""Make the pictures of docs/ from the last run of the default pipeline: the contact sheet and the report.
+"""Make the pictures of docs/ that show a run, from the run in the working directory.
 
     python docs/pictures.py
 
-The picture of the report needs Chromium on the PATH; without it that picture is left as it is.
+Its data say which pictures: those of digits are on the quick start, the others on the pages about texts, tables,
+speech and series. So run that experiment first; the others' pictures are left as they are.
+
+The pictures of reports need Chromium on the PATH; without it they are left as they are, too.
 """
 
+import json
+import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -27,21 +33,72 @@ QUIET = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What is pictured of a run.
+
+    Attributes:
+        preview: the picture that preprocess drew, in reports/data.
+        copy: what it is called in docs/.
+        rows: of its pixels that are kept, from the top; None keeps all.
+        report: what the picture of the report is called in docs/.
+        sections: of the report, by their ids, that are shown below its head; all, if empty.
+        height: of the picture of the report.
+    """
+
+    preview: str
+    copy: str
+    report: str
+    rows: int | None = None
+    sections: tuple[str, ...] = ()
+    height: int = 1000
+
+
+RUNS = {
+    "digits": Pictures("contact_sheet.png", "contact-sheet.png", "report.png", rows=476),
+    "sms_spam": Pictures("texts.png", "text-tokens.png", "text-report.png"),
+    "adult": Pictures(
+        "columns.png", "table-columns.png", "tables-report.png", sections=("subgroups", "baseline"), height=1120
+    ),
+    "fsdd": Pictures("recordings.png", "speech-recordings.png", "speech-report.png"),
+    "etth1": Pictures("series.png", "series-split.png", "series-report.png", height=1300),
+}
+"""By the name of the data."""
+
+
 def main() -> None:
-    """Write both pictures."""
-    with Image.open(ROOT / "reports/data/contact_sheet.png") as sheet:
-        sheet.crop((0, 0, sheet.width, 476)).quantize(64).save(DOCS / "contact-sheet.png", optimize=True)
+    """Write the pictures of the run."""
+    data = json.loads((ROOT / "data/processed/schema.json").read_text())["name"]
+    if data not in RUNS:
+        print(f"docs/ has no pictures of {data}, only of {', '.join(RUNS)}: all stay as they are")
+        return
+    pictures = RUNS[data]
+    with Image.open(ROOT / "reports/data" / pictures.preview) as sheet:
+        kept = sheet.convert("RGB").crop((0, 0, sheet.width, pictures.rows or sheet.height))
+        kept.quantize(256).save(DOCS / pictures.copy, optimize=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        print("Chromium is not on the PATH: docs/report.png stays as it is")
+        print(f"Chromium is not on the PATH: docs/{pictures.report} stays as it is")
         return
+    photograph(chromium, pictures)
+
+
+def photograph(chromium: str, pictures: Pictures) -> None:
+    """Write the picture of the report."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "report.png"
-        page = (ROOT / "reports/evaluation/report.html").resolve().as_uri()
-        options = [*QUIET, f"--user-data-dir={folder}", "--window-size=1200,1000", f"--screenshot={shot}"]
-        subprocess.run([chromium, *options, page], check=True, capture_output=True)
+        page = Path(folder) / "report.html"
+        page.write_text(only(pictures.sections, (ROOT / "reports/evaluation/report.html").read_text()))
+        options = [*QUIET, f"--user-data-dir={folder}", f"--window-size=1200,{pictures.height}", f"--screenshot={shot}"]
+        subprocess.run([chromium, *options, page.as_uri()], check=True, capture_output=True)
         with Image.open(shot) as picture:
-            picture.convert("RGB").quantize(128).save(DOCS / "report.png", optimize=True)
+            picture.convert("RGB").quantize(128).save(DOCS / pictures.report, optimize=True)
+
+
+def only(shown: tuple[str, ...], page: str) -> str:
+    """The page without the sections that are not shown; its security policy allows no further style to hide them."""
+    others = "".join(f'(?! id="{name}")' for name in shown)
+    return re.sub(rf"<section{others}.*?</section>", "", page, flags=re.DOTALL) if shown else page
 
 
 if __name__ == "__main__":

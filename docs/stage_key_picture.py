@@ -15,7 +15,7 @@ EDITS = [
     ("the chosen network", "train evaluate compress package"),
     ("optimizer.lr", "train evaluate compress package"),
     ("the template of the report", "evaluate package"),
-    ("compress.max_accuracy_drop", "compress package"),
+    ("compress.max_drop", "compress package"),
     ("the seed", "preprocess train evaluate compress package"),
     ("a helper that all stages share", "ingest preprocess train evaluate compress package"),
 ]
