@@ -130,9 +130,9 @@ def _plays(name: str, role: Role, root: Path) -> bool:
     signature = read_signature(name, root)
     if signature is None or not all(item in signature.arguments for item in role.given):
         return False
-    if role.given:
+    if role.given or role.suffix:
         return True
-    # Without given arguments a part is told from its helpers by what is needed to make it: nothing but config.
+    # Else a part is told from its helpers by what is needed to make it: nothing but config.
     return all(argument.kind is not Any for argument in signature.arguments.values()) and not signature.open_ended
 
 

@@ -15,7 +15,7 @@ class Role:
         given: arguments that the pipeline passes when it builds the target, which therefore must take them and for
             which a config has no say.
         deep: whether its targets lie in packages below ``prefix``.
-        suffix: how the names of its classes end.
+        suffix: how the names of its classes end; elsewhere they are told from their helpers by their arguments.
     """
 
     what: str
@@ -27,7 +27,7 @@ class Role:
 
 ROLES: dict[tuple[str, ...], Role] = {
     ("data", "reader"): Role("reader", "stagewise.data.readers.", ("root",)),
-    ("data", "feature"): Role("feature", "stagewise.data.features."),
+    ("data", "feature"): Role("feature", "stagewise.data.features.", suffix="Feature"),
     ("data", "preparation"): Role("preparation", "stagewise.data.", deep=True, suffix="Preparation"),
     ("data", "target"): Role("target", "stagewise.data.targets."),
     ("augment", "transforms", "*"): Role("transform", "stagewise.data.augment."),
