@@ -3,11 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from stagewise.metrics.intervals import Interval
-from stagewise.report.charts import calibration_chart, interval_dot, line_chart, ticks
-from stagewise.tasks.classification.scores import CalibrationBin
-
-NAN = float("nan")
+from stagewise.report.charts import line_chart, ticks
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.97, 0.999), (3, 3), (0, 0), (-2, 70), (0.0004, 0.00041)])
@@ -34,16 +30,3 @@ def test_a_line_chart_is_well_formed_and_stays_inside(values):
 def test_a_chart_of_one_epoch_or_none_is_drawn():
     assert ET.fromstring(line_chart("one", [1], {"a": [0.5]})).find("circle") is not None
     assert ET.fromstring(line_chart("none", [], {"a": []})).find("circle") is None
-
-
-def test_the_calibration_chart_has_a_dot_per_bin_with_rows():
-    bins = [CalibrationBin(0, 0.5, 0, NAN, NAN), CalibrationBin(0.5, 1, 10, 0.8, 0.9)]
-    chart = ET.fromstring(calibration_chart(bins, 0.95))
-    assert [dot.find("title").text for dot in chart.findall("circle")] == ["10 rows: states 80.0%, 90.0% right"]
-
-
-def test_interval_dots_share_an_axis_and_need_rows():
-    dot = ET.fromstring(interval_dot(Interval(1.0, 0.75, 1.0), 0.5))
-    assert float(dot.find("circle").attrib["cx"]) == 120
-    assert float(dot.findall("line")[1].attrib["x1"]) == 62
-    assert interval_dot(Interval(NAN, 0, 1), 0.5) == ""

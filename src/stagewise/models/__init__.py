@@ -1,1 +1,1 @@
-"""Networks, one per module: ``Network(input_shape=(C, H, W), outputs=K, ...)`` maps ``[B, C, H, W]`` to ``[B, K]``."""
+"""Networks, one per module, named by ``conf/model/``; each says in ``takes`` what kind of rows it reads."""

@@ -13,9 +13,10 @@ from stagewise.config.schema.evaluate import EvaluateSection
 from stagewise.data.rows import Rows
 from stagewise.data.schema import DataSchema
 from stagewise.metrics.intervals import Interval
-from stagewise.report import charts, pictures
+from stagewise.report import pictures
 from stagewise.report.displays.display import Display
 from stagewise.report.tables import write_csv
+from stagewise.tasks.classification.charts import calibration_chart, interval_dot
 from stagewise.tasks.classification.intervals import ranges
 from stagewise.tasks.classification.predictions import Predictions, predict, write_predictions
 from stagewise.tasks.classification.scores import CalibrationBin, ClassScores, Figures, calibration, class_scores
@@ -125,9 +126,9 @@ class ClassificationEvaluation:
             "confusions": _confusions(result.matrix, self._names),
             "matrix": _heat(result.matrix) if len(self._names) <= _SHOWN else None,
             "classes": self._names,
-            "listed": [(s, charts.interval_dot(s.recall, floor)) for s in listed],
+            "listed": [(s, interval_dot(s.recall, floor)) for s in listed],
             "floor": floor,
-            "calibration": charts.calibration_chart(result.bins, self._settings.confidence),
+            "calibration": calibration_chart(result.bins, self._settings.confidence),
             "mistakes": [
                 (m, None if m.pixels is None else pictures.data_uri(m.pixels)) for m in self._mistakes(result, rows)
             ],
