@@ -159,7 +159,12 @@ def test_an_edit_of_the_page_s_code_enters_the_stages_that_use_it(
 
 @pytest.mark.parametrize(
     ("override", "told"),
-    [("model.hidden=0", "model.hidden"), ("task.module.level=1", "task.module.level"), ("model=cnn", "takes image")],
+    [
+        ("model.hidden=0", "model.hidden"),
+        ("task.module.level=1", "task.module.level"),
+        ("+task.module.decay_norm=true", "did you mean decay_norm_and_bias?"),
+        ("model=cnn", "takes image"),
+    ],
 )
 def test_the_page_s_code_is_checked_before_it_runs(
     followed: tuple[Path, dict[str, str]], override: str, told: str

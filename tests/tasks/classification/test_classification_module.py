@@ -35,10 +35,10 @@ def make(augmentation: Any = None, **config: Any) -> ClassificationModule:
         splits={"train": SplitInfo(file="train.arrow", rows=6, sha256="0" * 64, class_counts=[3, 3])},
     )
     return ClassificationModule(
-        Classifier(Network(), ImageInputs(schema), schema),
-        augmentation,
-        Target.model_validate({"_target_": "torch.optim.SGD", "lr": 0.1, "weight_decay": 0.5}),
-        Target.model_validate({"_target_": "stagewise.training.schedules.cosine"}),
+        inference=Classifier(Network(), ImageInputs(schema), schema),
+        augmentation=augmentation,
+        optimizer=Target.model_validate({"_target_": "torch.optim.SGD", "lr": 0.1, "weight_decay": 0.5}),
+        scheduler=Target.model_validate({"_target_": "stagewise.training.schedules.cosine"}),
         seed=0,
         steps_per_epoch=3,
         max_epochs=2,

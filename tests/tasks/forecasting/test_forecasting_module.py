@@ -66,7 +66,15 @@ def build(schema, **arguments):
     inference = Forecaster(DLinear(inputs.network_shape, 6, kernel=5), inputs, schema)
     target = Target.model_validate({"_target_": "torch.optim.AdamW"})
     return ForecastingModule(
-        inference, None, target, target, seed=0, steps_per_epoch=1, max_epochs=1, schema=schema, **arguments
+        inference=inference,
+        augmentation=None,
+        optimizer=target,
+        scheduler=target,
+        seed=0,
+        steps_per_epoch=1,
+        max_epochs=1,
+        schema=schema,
+        **arguments,
     )
 
 

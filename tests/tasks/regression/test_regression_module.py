@@ -45,10 +45,10 @@ def regressor(transform: str = "none", prices: Any = PRICES, network: nn.Module 
 
 def module(inference: Regressor, **config: Any) -> RegressionModule:
     return RegressionModule(
-        inference,
-        None,
-        Target.model_validate({"_target_": "torch.optim.AdamW", "lr": 0.01, "weight_decay": 0.0}),
-        Target.model_validate({"_target_": "stagewise.training.schedules.constant"}),
+        inference=inference,
+        augmentation=None,
+        optimizer=Target.model_validate({"_target_": "torch.optim.AdamW", "lr": 0.01, "weight_decay": 0.0}),
+        scheduler=Target.model_validate({"_target_": "stagewise.training.schedules.constant"}),
         seed=0,
         steps_per_epoch=3,
         max_epochs=2,

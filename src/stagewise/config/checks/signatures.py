@@ -127,13 +127,39 @@ def _adapter(kind: Any) -> TypeAdapter[Any] | None:
 def _from_class(node: ast.ClassDef, source: Source) -> Signature:
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            return _from_function(item, source, 1)
+            own = _from_function(item, source, 1)
+            return _with_handed_on(own, item, _base(node, source)) if own.open_ended else own
     fields = {
         item.target.id: Argument(item.value is None, _evaluate(item.annotation, source))
         for item in node.body
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not _is_class_variable(item)
     }
-    return Signature(fields, open_ended=bool(node.bases) and not fields)
+    if fields or not node.bases:
+        return Signature(fields, open_ended=False)
+    return _base(node, source) or Signature({}, open_ended=True)
+
+
+def _base(node: ast.ClassDef, source: Source) -> Signature | None:
+    """Return the signature of the first base class whose source can be read; a protocol's would say nothing."""
+    for base in node.bases:
+        named = isinstance(base, ast.Name) and base.id != "Protocol"
+        found = source.definition(ast.unparse(base)) if named else None
+        if found is not None and isinstance(found[0], ast.ClassDef) and found[0] is not node:
+            return _from_class(found[0], found[1])
+    return None
+
+
+def _with_handed_on(own: Signature, init: ast.FunctionDef, base: Signature | None) -> Signature:
+    """Add what ``super().__init__(..., **given)`` hands on: the base's arguments that the call does not set itself."""
+    given = init.args.kwarg.arg if init.args.kwarg else None
+    for call in ast.walk(init):
+        match call:
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")) if base:
+                if any(word.arg is None and ast.unparse(word.value) == given for word in call.keywords):
+                    set_here = {word.arg for word in call.keywords} | set(base.names[: len(call.args)])
+                    rest = {name: found for name, found in base.arguments.items() if name not in set_here}
+                    return Signature(rest | own.arguments, base.open_ended)
+    return own
 
 
 def _from_function(node: ast.FunctionDef, source: Source, skip: int) -> Signature:

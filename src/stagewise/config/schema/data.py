@@ -42,6 +42,8 @@ class Source(Section):
     """Files with public URLs and digests."""
     path: str | None = None
     """A local folder, file or archive of your own, instead of ``files``."""
+    mirror_folder: str | None = None
+    """The folder of a mirror in which the files lie; the name of the data when null."""
     retries: Annotated[int, Field(ge=0, le=20)] = 4
     """Further attempts per URL after a failed download."""
     limits: Limits = Limits()

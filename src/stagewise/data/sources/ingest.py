@@ -69,14 +69,15 @@ def _bring(
 ) -> dict[str, Any]:
     """Fetch one file, unpack it where that is asked for, and return its entry of the record."""
     target = out / file.name
-    mirrors = [mirror / settings.name / file.name, mirror / file.name] if mirror else []
+    folder = settings.source.mirror_folder or settings.name
+    mirrors = [mirror / folder / file.name, mirror / file.name] if mirror else []
     digest = fetch(file, target, mirrors=mirrors, partial=partial, patience=patience)
     entry: dict[str, Any] = {"name": file.name, "urls": file.urls, "bytes": target.stat().st_size, "sha256": digest}
     if file.extract:
-        folder = _produced(file)
-        extracted = extract(target, out / folder, settings.source.limits)
+        produced = _produced(file)
+        extracted = extract(target, out / produced, settings.source.limits)
         target.unlink()
-        entry["extracted"] = {"folder": folder, "files": extracted.files, "bytes": extracted.bytes}
+        entry["extracted"] = {"folder": produced, "files": extracted.files, "bytes": extracted.bytes}
     return entry
 
 

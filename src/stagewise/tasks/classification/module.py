@@ -6,12 +6,8 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 from typing_extensions import override
 
-from stagewise.config.schema.base import Target
-from stagewise.data.augment.pipeline import Augmentation
-from stagewise.data.schema import DataSchema
 from stagewise.tasks.classification.loss import class_weights as weigh
 from stagewise.tasks.classification.loss import classification_loss
-from stagewise.tasks.inference import Inference
 from stagewise.tasks.means import wide
 from stagewise.tasks.module import TaskModule
 
@@ -22,7 +18,7 @@ class ClassificationModule(TaskModule):
     Args:
         label_smoothing: share of each label that is spread over all classes.
         class_weights: see ``stagewise.tasks.classification.loss.class_weights``.
-        l1, decay_norm_and_bias, and all others: see ``TaskModule``.
+        given: see ``TaskModule``.
     """
 
     answers = "class"
@@ -31,28 +27,14 @@ class ClassificationModule(TaskModule):
 
     def __init__(
         self,
-        inference: Inference,
-        augmentation: Augmentation | None,
-        optimizer: Target,
-        scheduler: Target,
         *,
-        seed: int,
-        steps_per_epoch: int,
-        max_epochs: int,
-        schema: DataSchema,
-        channels_last: bool = True,
         label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
         class_weights: Literal["balanced"] | list[Annotated[float, Gt(0)]] | None = None,
-        l1: Annotated[float, Ge(0)] = 0.0,
-        decay_norm_and_bias: bool = False,
+        **given: Any,
     ) -> None:
-        run: dict[str, Any] = {"seed": seed, "steps_per_epoch": steps_per_epoch, "max_epochs": max_epochs}
-        penalty: dict[str, Any] = {"l1": l1, "decay_norm_and_bias": decay_norm_and_bias}
-        super().__init__(
-            inference, augmentation, optimizer, scheduler, schema=schema, channels_last=channels_last, **run, **penalty
-        )
+        super().__init__(**given)
         self.class_weight: Tensor | None
-        counts = schema.splits["train"].class_counts or []
+        counts = self.schema.splits["train"].class_counts or []
         self.register_buffer("class_weight", weigh(class_weights, counts), persistent=False)
         self._smoothing = label_smoothing
 

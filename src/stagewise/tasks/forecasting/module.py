@@ -2,16 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 from torch import Tensor
 from typing_extensions import override
 
-from stagewise.config.schema.base import Target
-from stagewise.data.augment.pipeline import Augmentation
 from stagewise.data.features.series_entry import SeriesTarget
-from stagewise.data.schema import DataSchema
 from stagewise.tasks.forecasting.loss import CRITERIA, forecast_loss
-from stagewise.tasks.inference import Inference
 from stagewise.tasks.module import TaskModule
 
 
@@ -23,7 +19,7 @@ class ForecastingModule(TaskModule):
     Args:
         criterion: ``mse`` aims at the mean, ``mae`` at the median, ``huber`` at something between the two.
         delta: where ``huber`` turns from a square into a line, in standard deviations.
-        l1, decay_norm_and_bias, and all others: see ``TaskModule``.
+        given: see ``TaskModule``.
 
     Raises:
         ValueError: there is no such criterion.
@@ -42,29 +38,15 @@ class ForecastingModule(TaskModule):
 
     def __init__(
         self,
-        inference: Inference,
-        augmentation: Augmentation | None,
-        optimizer: Target,
-        scheduler: Target,
         *,
-        seed: int,
-        steps_per_epoch: int,
-        max_epochs: int,
-        schema: DataSchema,
-        channels_last: bool = True,
         criterion: Literal["mse", "mae", "huber"] = "mse",
         delta: Annotated[float, Gt(0)] = 1.0,
-        l1: Annotated[float, Ge(0)] = 0.0,
-        decay_norm_and_bias: bool = False,
+        **given: Any,
     ) -> None:
-        run: dict[str, Any] = {"seed": seed, "steps_per_epoch": steps_per_epoch, "max_epochs": max_epochs}
-        penalty: dict[str, Any] = {"l1": l1, "decay_norm_and_bias": decay_norm_and_bias}
-        super().__init__(
-            inference, augmentation, optimizer, scheduler, schema=schema, channels_last=channels_last, **run, **penalty
-        )
+        super().__init__(**given)
         if criterion not in CRITERIA:
             raise ValueError(f"criterion must be {', '.join(CRITERIA[:-1])} or {CRITERIA[-1]}, not {criterion!r}")
-        target = schema.target.narrow(SeriesTarget)
+        target = self.schema.target.narrow(SeriesTarget)
         self._mean, self._std = target.mean, target.std
         self._criterion, self._delta = criterion, delta
 

@@ -2,15 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 from torch import Tensor
 from typing_extensions import override
 
-from stagewise.config.schema.base import Target
-from stagewise.data.augment.pipeline import Augmentation
-from stagewise.data.schema import DataSchema
 from stagewise.data.targets.entries import NumberEntry
-from stagewise.tasks.inference import Inference
 from stagewise.tasks.module import TaskModule
 from stagewise.tasks.regression.loss import regression_loss
 
@@ -24,7 +20,7 @@ class RegressionModule(TaskModule):
     Args:
         criterion: ``mse`` aims at the mean, ``mae`` at the median, ``huber`` at something between the two.
         delta: where ``huber`` turns from a square into a line, in standard deviations of the target.
-        l1, decay_norm_and_bias, and all others: see ``TaskModule``.
+        given: see ``TaskModule``.
 
     Raises:
         ValueError: there is no such criterion.
@@ -43,29 +39,15 @@ class RegressionModule(TaskModule):
 
     def __init__(
         self,
-        inference: Inference,
-        augmentation: Augmentation | None,
-        optimizer: Target,
-        scheduler: Target,
         *,
-        seed: int,
-        steps_per_epoch: int,
-        max_epochs: int,
-        schema: DataSchema,
-        channels_last: bool = True,
         criterion: Literal["mse", "mae", "huber"] = "mse",
         delta: Annotated[float, Gt(0)] = 1.0,
-        l1: Annotated[float, Ge(0)] = 0.0,
-        decay_norm_and_bias: bool = False,
+        **given: Any,
     ) -> None:
-        run: dict[str, Any] = {"seed": seed, "steps_per_epoch": steps_per_epoch, "max_epochs": max_epochs}
-        penalty: dict[str, Any] = {"l1": l1, "decay_norm_and_bias": decay_norm_and_bias}
-        super().__init__(
-            inference, augmentation, optimizer, scheduler, schema=schema, channels_last=channels_last, **run, **penalty
-        )
+        super().__init__(**given)
         if criterion not in ("mse", "mae", "huber"):
             raise ValueError(f"criterion must be mse, mae or huber, not {criterion!r}")
-        self._target = schema.target.narrow(NumberEntry)
+        self._target = self.schema.target.narrow(NumberEntry)
         self._criterion, self._delta = criterion, delta
 
     @override
