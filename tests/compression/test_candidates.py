@@ -54,6 +54,8 @@ def run(candidate, trained, source, out):
         ("vit.ViT", Int8Dynamic(), 0.5, 0.95),
         ("rnn.RNN", Int8Dynamic(), 0.35, 0.97),
         ("mlp.MLP", Int8Dynamic(), 0.35, 0.97),
+        ("conformer.Conformer", Int8Static(), 0.6, 0.9),  # it multiplies by a constant stack of matrices
+        ("conformer.Conformer", Int8Dynamic(), 0.6, 0.95),
     ],
 )
 def test_smaller_and_of_the_same_opinion(graph, tmp_path, network, candidate, largest, agreement):

@@ -52,14 +52,18 @@ def strided(rows: int, count: int) -> NDArray[np.int64]:
 def is_transformer(source: Path) -> bool:
     """Whether the graph has attention, seen by a layer norm beside a product of two activations."""
     nodes = onnx.load(source).graph.node
-    return bool(activation_products(source)) and any(node.op_type == "LayerNormalization" for node in nodes)
+    return bool(float_products(source)) and any(node.op_type == "LayerNormalization" for node in nodes)
 
 
-def activation_products(source: Path) -> list[str]:
-    """Names of the MatMul nodes that multiply two activations, such as attention; they hold no weights."""
+def float_products(source: Path) -> list[str]:
+    """Names of the MatMul nodes that stay float, for they multiply by no matrix of weights.
+
+    Those are products of two activations, such as attention, and products by a stack of matrices, which the kernels of
+    onnxruntime cannot take with a scale per column.
+    """
     graph = onnx.load(source).graph
-    weights = {weight.name for weight in graph.initializer}
-    return [node.name for node in graph.node if node.op_type == "MatMul" and not weights.intersection(node.input)]
+    matrices = {weight.name for weight in graph.initializer if len(weight.dims) == 2}
+    return [node.name for node in graph.node if node.op_type == "MatMul" and not matrices.intersection(node.input)]
 
 
 def quantize(source: Path, out: Path, step: Callable[[Path, Path], Any]) -> None:

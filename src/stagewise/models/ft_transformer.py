@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stagewise.models.layers import check_positive
 from stagewise.models.table_embeddings import Categories, Numbers, check_table
-from stagewise.models.vit import Attention
+from stagewise.models.transformer import Attention
 
 
 class ReGLU(nn.Module):

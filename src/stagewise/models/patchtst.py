@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stagewise.models.layers import check_positive
 from stagewise.models.series import normalise_windows, series_shape
-from stagewise.models.vit import Attention
+from stagewise.models.transformer import Attention
 
 
 class PatchTST(nn.Module):

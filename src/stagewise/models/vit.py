@@ -5,50 +5,9 @@ from typing import Annotated, Literal
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from stagewise.models.layers import check_positive
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention over ``[B, tokens, dim]``."""
-
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.dropout = dropout
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Let each token of ``[B, tokens, dim]`` look at all."""
-        query, key, value = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        dropout = self.dropout if self.training else 0.0
-        seen = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-        mixed: Tensor = self.out(seen.transpose(1, 2).flatten(2))
-        return mixed
-
-
-class Layer(nn.Module):
-    """Attention and a two-layer perceptron, each normalised before and added to its input."""
-
-    def __init__(self, dim: int, heads: int, mlp_ratio: float, dropout: float) -> None:
-        super().__init__()
-        self.attention = nn.Sequential(nn.LayerNorm(dim), Attention(dim, heads, dropout), nn.Dropout(dropout))
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(dim),
-            nn.Linear(dim, int(dim * mlp_ratio)),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(int(dim * mlp_ratio), dim),
-            nn.Dropout(dropout),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``[B, tokens, dim]`` to the same shape."""
-        x = x + self.attention(x)
-        y: Tensor = x + self.mlp(x)
-        return y
+from stagewise.models.transformer import Layer
 
 
 class ViT(nn.Module):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from stagewise.compression.quantization import CalibrationRows, check_operators, quantize
+from stagewise.compression.quantization import CalibrationRows, check_operators, float_products, quantize
 
 
 class Int8Dynamic:
@@ -45,6 +45,7 @@ class Int8Dynamic:
                 per_channel=self._per_channel,
                 reduce_range=self._reduce_range,
                 weight_type=QuantType.QInt8,
+                nodes_to_exclude=float_products(prepared),
                 extra_options={"MatMulConstBOnly": True},
             )
 

@@ -9,8 +9,8 @@ from stagewise.compression.quantization import (
     CONVOLUTIONAL,
     TRANSFORMER,
     CalibrationRows,
-    activation_products,
     check_operators,
+    float_products,
     is_transformer,
     quantize,
 )
@@ -57,7 +57,7 @@ class Int8Static:
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,
                 # Attention loses more than it gains: it has no weights to shrink.
-                nodes_to_exclude=activation_products(prepared),
+                nodes_to_exclude=float_products(prepared),
             )
 
         quantize(source, out, step)
