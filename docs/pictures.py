@@ -3,7 +3,7 @@
     python docs/pictures.py
 
 Its data say which pictures: those of digits are on the quick start, the others on the pages about texts, tables,
-speech and series. So run that experiment first; the others' pictures are left as they are.
+numbers, speech and series. So run that experiment first; the others' pictures are left as they are.
 
 The pictures of reports need Chromium on the PATH; without it they are left as they are, too.
 """
@@ -60,6 +60,7 @@ RUNS = {
     "adult": Pictures(
         "columns.png", "table-columns.png", "tables-report.png", sections=("subgroups", "baseline"), height=1120
     ),
+    "california_housing": Pictures("columns.png", "regression-columns.png", "regression-report.png", height=1500),
     "fsdd": Pictures("recordings.png", "speech-recordings.png", "speech-report.png"),
     "etth1": Pictures("series.png", "series-split.png", "series-report.png", height=1300),
 }
