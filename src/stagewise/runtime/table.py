@@ -163,12 +163,8 @@ class Reader:
 
     @property
     def unseen(self) -> list[str]:
-        """The categories that the model does not know, of all rows encoded since ``forget``: ``column: category``."""
+        """The categories that the model does not know, of all rows encoded so far: ``column: category``."""
         return list(self._unseen)
-
-    def forget(self) -> None:
-        """Empty ``unseen``."""
-        self._unseen.clear()
 
     def read(self, item: str) -> Iterator[tuple[str, Any]]:
         """Yield (name, row) of a file of rows, or of a row written out in JSON.
