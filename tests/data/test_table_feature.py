@@ -414,7 +414,7 @@ def test_california(mirror: Path, tmp_path: Path) -> None:
 
 
 def test_california_with_a_category_and_missing_numbers(mirror: Path, tmp_path: Path) -> None:
-    own = tmp_path / "mirror" / "california_ocean"
+    own = tmp_path / "mirror" / "california_housing"
     own.mkdir(parents=True)
     (own / "housing.tgz").symlink_to(mirror / "california_housing" / "housing.tgz")
     data, raw = ingested("california_ocean", own.parent, tmp_path)

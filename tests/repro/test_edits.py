@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 from workspaces import call, workspace
 
 CONFIGURE = {"configure"}
@@ -165,6 +166,25 @@ def test_another_image_size_is_another_run(trained: Path) -> None:
     assert sizes == [[8, 8], [4, 4], [8, 8]]
     params.write_text(text)
     call(trained, "dvc", "repro")
+
+
+def test_other_weights_to_start_from_are_another_run(trained: Path) -> None:
+    """A file that a config names enters by its content; given back, everything is restored."""
+    params, weights = trained / "params.yaml", trained / "weights" / "start.safetensors"
+    text = params.read_text()
+    weights.parent.mkdir()
+    start = load_file(trained / "models" / "trained" / "model.safetensors")
+    save_file(start, weights)
+    params.write_text(text.replace("loggers: []", "loggers: [], init_from: weights/start.safetensors"))
+    call(trained, "stagewise", "repro")
+    before = weights.read_bytes()
+    save_file({name: tensor * 0.5 for name, tensor in start.items()}, weights)
+    assert "weights/start.safetensors changed" in call(trained, "stagewise", "plan", "--check", code=1).stdout
+    assert stages(call(trained, "stagewise", "repro").stdout) == (CONFIGURE | AFTER_TRAIN, set())
+    weights.write_bytes(before)
+    assert stages(call(trained, "stagewise", "repro").stdout) == (CONFIGURE, AFTER_TRAIN)
+    params.write_text(text)
+    call(trained, "stagewise", "repro")
 
 
 @pytest.mark.parametrize("name", EDITS)

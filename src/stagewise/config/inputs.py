@@ -21,7 +21,7 @@ def fingerprint_inputs(root: Path, stage: str) -> Fingerprint:
     """
     return {
         file.relative_to(root).as_posix(): (status.st_size, status.st_mtime_ns, status.st_ino)
-        for path in _dependencies(root, stage)
+        for path in dependencies(root, stage)
         for file in _files(root / path)
         for status in [file.stat()]
     }
@@ -34,16 +34,17 @@ def moved_inputs(before: Fingerprint, after: Fingerprint) -> list[str]:
     return [f"{name} {verb}" for name, verb in verbs.items()]
 
 
+def dependencies(root: Path, stage: str) -> list[str]:
+    """Return the paths that dvc.yaml names as dependencies of a stage."""
+    file = root / "dvc.yaml"
+    stages = (yaml.safe_load(file.read_text()) if file.is_file() else {}).get("stages", {})
+    return [str(dependency) for dependency in stages.get(stage, {}).get("deps", [])]
+
+
 def _verb(before: bool, after: bool) -> str:
     if before and after:
         return "changed"
     return "appeared" if after else "went"
-
-
-def _dependencies(root: Path, stage: str) -> list[str]:
-    file = root / "dvc.yaml"
-    stages = (yaml.safe_load(file.read_text()) if file.is_file() else {}).get("stages", {})
-    return [str(dependency) for dependency in stages.get(stage, {}).get("deps", [])]
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -12,8 +12,9 @@ from stagewise.errors import ConfigError
 def reproduce(root: Path, arguments: Sequence[str] = ()) -> int:
     """Run the pipeline of the project at ``root`` and return DVC's exit code.
 
-    After an upgrade of a library or of Python the configure stage runs first, so that the stages which import
-    it run again. Where nothing changed, DVC's lines are printed without starting its command line (bench/noop.py).
+    After an upgrade of a library or of Python, or an edit of a file that a config names, the configure stage runs
+    first, so that the stages which use it run again. Where nothing changed, DVC's lines are printed without starting
+    its command line (bench/noop.py).
 
     Raises:
         ConfigError: ``root`` is not a project.
@@ -22,7 +23,7 @@ def reproduce(root: Path, arguments: Sequence[str] = ()) -> int:
         raise ConfigError("there is no dvc.yaml here", where=str(root), fix="run the command in the project's folder")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     if environment_moved(root):
-        print("libraries or Python differ from build/: configuring again", flush=True)
+        print("libraries, Python or files differ from build/: configuring again", flush=True)
         code = _dvc(["repro", "--single-item", "--force", "configure"])
         if code:
             return code

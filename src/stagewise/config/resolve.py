@@ -13,6 +13,7 @@ from stagewise.config.checks.features import feature_parts
 from stagewise.config.checks.sources import class_constant
 from stagewise.config.compose import compose
 from stagewise.config.keys import code_and_libraries, module_files
+from stagewise.config.named_files import named_files
 from stagewise.config.schema.base import Target
 from stagewise.config.schema.compress import CompressSettings
 from stagewise.config.schema.data import IngestSettings, PreprocessData, PreprocessSettings
@@ -125,6 +126,8 @@ def _cross_validation(project: Project, training: dict[str, Any]) -> Target | No
 def _text(root: Path, stage: str, settings: BaseModel) -> str:
     config = settings.model_dump(mode="json", by_alias=True)
     entry: dict[str, Any] = {"config": config, **code_and_libraries(stage, config, root)}
+    if files := named_files(stage, config, root):
+        entry["files"] = files
     # DVC leaves every value named `size` or `nfiles`, at any depth, out of what its run-cache looks up, and would
     # restore the outputs of another image size; a digest of the whole has no such name.
     entry["key"] = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()

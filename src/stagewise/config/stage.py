@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 from stagewise.config import history
 from stagewise.config.inputs import fingerprint_inputs, moved_inputs
 from stagewise.config.keys import code_and_libraries
+from stagewise.config.named_files import named_files
 from stagewise.errors import StageError, StagewiseError
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -93,17 +94,17 @@ class StageRun:
             shutil.rmtree(staging, ignore_errors=True)
 
     def check_current(self) -> None:
-        """Refuse to run with code or libraries other than those that the key names.
+        """Refuse to run with code, libraries or files other than those that the key names.
 
         Raises:
-            StageError: a file of the stage's code or a library differs from build/<stage>.yaml.
+            StageError: a file of the stage's code or config, or a library, differs from build/<stage>.yaml.
         """
         changed = self._differences()
         if changed:
             raise StageError(
                 f"the stage is not what build/{self.name}.yaml says it is",
                 details=changed[:5],
-                fix="make repro (it configures again when code or libraries changed)",
+                fix="make repro (it configures again when code, libraries or files changed)",
             )
 
     def _check_unmoved(self) -> None:
@@ -120,8 +121,10 @@ class StageRun:
             )
 
     def _differences(self) -> list[str]:
-        current = code_and_libraries(self.name, self._entry["config"], self.root)
+        config = self._entry["config"]
+        current = code_and_libraries(self.name, config, self.root)
         changed = _compare(self._entry.get("code", {}), current["code"], "is now")
+        changed += _compare(self._entry.get("files", {}), named_files(self.name, config, self.root), "is now")
         return changed + _compare(self._entry.get("libraries", {}), current["libraries"], "is installed as")
 
 

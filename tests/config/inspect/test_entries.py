@@ -42,6 +42,12 @@ def test_modules_and_libraries() -> None:
     assert not compare_entries(old, old)
 
 
+def test_files_that_a_config_names_are_told_like_modules() -> None:
+    old, new = entry() | {"files": {"w/a.safetensors": "1"}}, entry() | {"files": {"w/a.safetensors": "2", "w/b": "1"}}
+    assert compare_entries(old, new).code == ["w/a.safetensors changed", "w/b added"]
+    assert compare_entries(entry(), new).code == ["w/a.safetensors added", "w/b added"]
+
+
 def test_what_is_no_mapping_is_an_empty_entry() -> None:
     assert parse_entry("- 1\n") == {}
     assert parse_entry("config: {a: 1}\n") == {"config": {"a": 1}}

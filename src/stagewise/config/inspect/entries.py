@@ -26,15 +26,15 @@ class Changes:
 
 
 def parse_entry(text: str) -> Entry:
-    """Return the content of a ``build/<stage>.yaml``: ``config``, ``code`` and ``libraries``."""
+    """Return the content of a ``build/<stage>.yaml``: ``config``, ``code``, ``libraries`` and ``files``."""
     entry = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return entry if isinstance(entry, dict) else {}
 
 
 def compare_entries(old: Entry, new: Entry) -> Changes:
-    """Return the differences from ``old`` to ``new``: values as ``key old -> new``, modules by path, versions."""
+    """Return the differences from ``old`` to ``new``: values as ``key old -> new``, modules and files, versions."""
     config = _pairs(_flatten(old.get("config", {})), _flatten(new.get("config", {})))
-    code = _pairs(old.get("code", {}), new.get("code", {}))
+    code = _pairs(_files(old), _files(new))
     libraries = _pairs(old.get("libraries", {}), new.get("libraries", {}))
     return Changes(
         [_change(key, before, after) for key, before, after in config],
@@ -48,6 +48,11 @@ def _pairs(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any,
         before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
         if before != after or type(before) is not type(after):
             yield key, before, after
+
+
+def _files(entry: Entry) -> dict[str, str]:
+    """The digests of modules, and of files that the config names."""
+    return {**entry.get("code", {}), **entry.get("files", {})}
 
 
 def _flatten(value: Any, key: str = "") -> dict[str, Any]:
