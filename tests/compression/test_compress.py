@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 import yaml
+from safetensors.numpy import load_file
 
 import stagewise
 from stagewise.compression import compress as module
@@ -53,7 +54,7 @@ def test_what_is_written(compressed):
         "choice.json",
         *(f"candidates/{name}.onnx" for name in ("fp32", "int8_static", "int8_dynamic")),
         "examples/expected.json",
-        "examples/rows.npz",
+        "examples/rows.safetensors",
     }
     assert {path.name for path in reports.iterdir()} == {"candidates.json", "frontier.csv", "latency.json"}
     assert json.loads((reports / "candidates.json").read_text()) == summary
@@ -91,8 +92,8 @@ def test_the_figures_are_those_of_the_files(cnn, compressed):
 def test_the_examples_are_validation_rows_with_the_answers_of_the_model(cnn, compressed):
     out, _, _ = compressed
     expected = json.loads((out / "examples" / "expected.json").read_text())["outputs"]
-    with np.load(out / "examples" / "rows.npz") as rows:
-        images = np.stack([rows[number] for number in expected])
+    rows = load_file(out / "examples" / "rows.safetensors")
+    images = np.stack([rows[number] for number in expected])
     np.testing.assert_array_equal(images, cnn.rows("validation").take(np.arange(8) * 300 // 8))
     np.testing.assert_allclose(GraphSession(out / "model.onnx", 1)(images)[1], list(expected.values()), atol=1e-6)
 

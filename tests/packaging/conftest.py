@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import CANDIDATES, CLASSES, INGEST, METRICS, Inputs, probabilities_of, write_graph, write_json
+from safetensors.numpy import save_file
 
 from stagewise.data.features.entries import ImageEntry
 from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo, write_schema
@@ -24,7 +25,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
     shades = {str(number): shade for number, shade in enumerate((3, 120, 250))}
     rows = {number: np.full((6, 4, 1), shade, np.uint8) for number, shade in shades.items()}
-    np.savez(compressed / "examples" / "rows.npz", allow_pickle=False, **rows)
+    save_file(rows, compressed / "examples" / "rows.safetensors")
     expected = {name: [round(float(value), 6) for value in probabilities_of(shade)] for name, shade in shades.items()}
     write_json({"tolerance": 0.02, "outputs": expected}, compressed / "examples" / "expected.json")
     write_json(INGEST, raw / "ingest.json")

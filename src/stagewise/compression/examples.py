@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
 from stagewise.compression.example_files import EXPECTED, ROWS
 from stagewise.compression.quantization import strided
@@ -18,7 +19,7 @@ to the number. More where the kernels differ more on this very CPU: int8 LSTMs r
 
 
 def write_examples(graph: Path, rows: Rows, folder: Path, *, threads: int, count: int = 8) -> None:
-    """Write ``count`` evenly strided rows into rows.npz, and all that the graph says of them into expected.json."""
+    """Write ``count`` evenly strided rows, and all that the graph says of each, into a new folder."""
     session, other = GraphSession(graph, threads), GraphSession(graph, 2 if threads == 1 else 1)
     folder.mkdir()
     examples, expected, tolerance = {}, {}, TOLERANCE
@@ -28,8 +29,8 @@ def write_examples(graph: Path, rows: Rows, folder: Path, *, threads: int, count
         apart = np.abs(_numbers(other, row) - numbers) / np.maximum(1, np.abs(numbers))
         tolerance = max(tolerance, 2 * float(apart.max(initial=0.0)))
         expected[str(number)] = [round(float(value), 6) for value in numbers]
-        examples[str(number)] = row[0]
-    np.savez(folder / ROWS, allow_pickle=False, **examples)
+        examples[str(number)] = np.ascontiguousarray(row[0])
+    save_file(examples, folder / ROWS)
     text = json.dumps({"tolerance": round(tolerance, 6), "outputs": expected}, indent=2)
     (folder / EXPECTED).write_text(text + "\n", encoding="utf-8")
 

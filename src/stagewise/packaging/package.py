@@ -7,8 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import onnxruntime
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from stagewise.compression.example_files import EXPECTED, ROWS
 from stagewise.config.schema.package import PackageSettings
@@ -89,9 +90,9 @@ def _write_examples(source: Path, inputs: ModuleType, feature: dict[str, Any], t
     target.mkdir()
     expected = _read(source / EXPECTED, "compress")
     try:
-        with np.load(source / ROWS, allow_pickle=False) as rows:
-            names = {number: inputs.save_example(rows[number], feature, target / number) for number in rows.files}
-    except (OSError, ValueError) as error:
+        rows = load_file(source / ROWS)
+        names = {number: inputs.save_example(rows[number], feature, target / number) for number in sorted(rows)}
+    except (OSError, ValueError, SafetensorError) as error:
         raise PackageError(
             "a file of the compressed model is missing or damaged",
             where=str(source / ROWS),
