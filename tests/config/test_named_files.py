@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stagewise.config.digests import digest_path
 from stagewise.config.environment import environment_moved
-from stagewise.config.named_files import digest_path, named_files
+from stagewise.config.named_files import named_files
 from stagewise.config.resolve import configure
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from stagewise.config.named_files import digest_path
+from stagewise.config.digests import digest_path
 
 
 def environment_moved(root: Path) -> bool:

@@ -7,7 +7,6 @@ beside it whose name it bears (``evaluation.html.jinja`` to ``evaluation.py``), 
 """
 
 import ast
-import hashlib
 import importlib.metadata
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,12 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stagewise.config.digests import digest_bytes
 from stagewise.config.parsed import ParsedFiles
 from stagewise.config.targets import find_targets
 from stagewise.errors import ConfigError
-
-DIGEST_LENGTH = 16
-"""Hexadecimal characters kept of each SHA-256 (64 bits: enough to see a change, short enough to read)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,9 @@ def code_digests(closure: Iterable[Path], root: Path) -> dict[str, str]:
     modules = set(closure)
     beside = {extra for folder in {file.parent for file in modules} for extra in _data_files(folder, root)}
     data = {file for file in beside if _owner(file) is None or _owner(file) in modules}
-    digests = {file: _module(file, root).digest for file in modules} | {file: _hash(file.read_bytes()) for file in data}
+    digests = {file: _module(file, root).digest for file in modules} | {
+        file: digest_bytes(file.read_bytes()) for file in data
+    }
     return {file.relative_to(root).as_posix(): digests[file] for file in sorted(digests) if digests[file]}
 
 
@@ -119,7 +118,7 @@ def _read_module(file: Path, root: Path, _modified: int, _size: int) -> Module:
 @cache
 def _parsed_files(root: Path) -> ParsedFiles:
     """The computation is named by this module's own content: who changes how a digest is made starts afresh."""
-    return ParsedFiles(root, _hash(Path(__file__).read_bytes()))
+    return ParsedFiles(root, digest_bytes(Path(__file__).read_bytes()))
 
 
 def _parse(content: bytes, file: Path, root: Path, package: tuple[str, ...]) -> list[str]:
@@ -138,7 +137,7 @@ def _digest_tree(tree: ast.Module) -> str:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [item for item in body if not _is_text(item)]  # type: ignore[attr-defined]
-    return _hash(ast.dump(tree, annotate_fields=False).encode()) if tree.body else ""
+    return digest_bytes(ast.dump(tree, annotate_fields=False).encode()) if tree.body else ""
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -178,10 +177,6 @@ def _owner(file: Path) -> Path | None:
     """The module whose name a data file bears."""
     module = file.with_name(f"{file.name.partition('.')[0]}.py")
     return module if module.is_file() else None
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
 
 
 @cache

@@ -1,12 +1,11 @@
 """Files and folders of one's own that a config names, such as weights to start from: their content enters the key."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stagewise.config.digests import digest_path
 from stagewise.config.inputs import dependencies
-from stagewise.config.keys import DIGEST_LENGTH
 
 
 def named_files(stage: str, config: Any, root: Path) -> dict[str, str]:
@@ -18,18 +17,6 @@ def named_files(stage: str, config: Any, root: Path) -> dict[str, str]:
     paths = sorted({text for text in _texts(config) if _is_path(text, root)})
     known = dependencies(root, stage) if paths else []
     return {path: digest_path(root / path) for path in paths if not any(Path(path).is_relative_to(k) for k in known)}
-
-
-def digest_path(path: Path) -> str:
-    """Return the digest of a file, or of a folder's files with their names; "absent" where there is neither."""
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        lines = [f"{file.relative_to(path).as_posix()} {digest_path(file)}" for file in files]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:DIGEST_LENGTH]
-    if not path.is_file():
-        return "absent"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGEST_LENGTH]
 
 
 def _texts(value: Any) -> Iterator[str]:
