@@ -55,6 +55,10 @@ GOALS = {
     "fsdd-speaker": Goal(("experiment=fsdd_speaker",)),
     "etth1-96": Goal(("experiment=etth1_96",), "mse", most=0.385, beside=FORECAST),
     "etth1-336": Goal(("experiment=etth1_336",), "mse", most=0.45, beside=FORECAST),
+    "etth1-96-lstm": Goal(("experiment=etth1_96_lstm",), "mse", beside=FORECAST),
+    "etth1-96-patchtst": Goal(("experiment=etth1_96_patchtst",), "mse", beside=FORECAST),
+    "etth1-336-lstm": Goal(("experiment=etth1_336_lstm",), "mse", beside=FORECAST),
+    "etth1-336-patchtst": Goal(("experiment=etth1_336_patchtst",), "mse", beside=FORECAST),
     "air-passengers": Goal(("experiment=air_passengers",), "mse", beside=FORECAST),
 }
 
