@@ -1,9 +1,10 @@
-"""Write the generated parts of docs/: the config reference and the drawn pictures.
+"""Write the generated parts of docs/: the config reference, the schema of review.json and the drawn pictures.
 
 python docs/generate.py          write them
 python docs/generate.py --check  fail when a file on disk differs
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from stage_key_picture import draw_stage_key
 
 from stagewise.config.schema import base, compress, data, evaluate, package, project, train
+from stagewise.review.output.schema import review_schema
 
 DOCS = Path(__file__).parent
 CONF = DOCS.parent / "conf"
@@ -54,6 +56,7 @@ def main() -> None:
     """Write or check every generated file."""
     pages = {
         DOCS / "config.md": reference(),
+        DOCS / "review.schema.json": json.dumps(review_schema(), indent=2, ensure_ascii=False) + "\n",
         DOCS / "pipeline.svg": draw_pipeline(),
         DOCS / "stage-key.svg": draw_stage_key(),
     }

@@ -18,6 +18,7 @@ examples:
   stagewise config train model=mlp                    what a stage gets, and where each value was written
   stagewise diff HEAD~1                               what enters the stages now and did not before
   stagewise predict dist/my-model-0.1.0 INPUT         print what a package answers
+  stagewise review HEAD --against main                execute a revision again and judge every stage
 """
 
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     configure.set_defaults(run=_configure)
 
     _add_questions(commands)
+    _add_review(commands)
 
     predict = commands.add_parser("predict", help="print what a package answers")
     predict.add_argument("package", type=Path, help="folder of a package: dist/<name>-<version>")
@@ -84,6 +86,30 @@ def _add_questions(commands: Any) -> None:
 
     schema = commands.add_parser("schema", help="write the JSON Schema of the config, for editors")
     schema.set_defaults(run=_schema)
+
+
+def _add_review(commands: Any) -> None:
+    """Add the commands that prove a result, and check the proof."""
+    review = commands.add_parser(
+        "review",
+        help="execute a revision again from its raw inputs and judge every stage",
+        epilog="exit codes: 0 identical, 10 numerically equivalent, 11 statistically equivalent, 12 inconclusive, "
+        "13 differs, 14 a stage failed, 20 reproduced but with errors in the revision itself, 2 a mistake in the call",
+    )
+    review.add_argument("revision", metavar="REV", nargs="?", default="HEAD", help="a git revision (HEAD)")
+    review.add_argument("--against", metavar="REV", help="show the figures that another revision recorded beside")
+    review.add_argument("--once", action="store_true", help="do not execute again what came out otherwise")
+    review.add_argument("--out", type=Path, metavar="DIR", help="where the files go (.stagewise/reviews/<commit>)")
+    review.add_argument("--markdown", action="store_true", help="print the comment for a pull request instead")
+    review.add_argument("--attest", action="store_true", help="also write an in-toto statement over the result")
+    review.add_argument("--key", type=Path, metavar="PEM", help="private key (Ed25519 or P-256) that signs it")
+    review.set_defaults(run=_review)
+
+    verify = commands.add_parser("verify", help="check a statement: its signature, and what it is about")
+    verify.add_argument("file", type=Path, metavar="FILE", help="review.intoto.json, beside its review.json")
+    verify.add_argument("--key", type=Path, metavar="PEM", help="public key that must have signed it")
+    verify.add_argument("--review", type=Path, metavar="JSON", help="the review it is about (review.json beside it)")
+    verify.set_defaults(run=_verify)
 
 
 def _repro(options: argparse.Namespace) -> int:
@@ -147,3 +173,15 @@ def _predict(options: argparse.Namespace) -> int:
     from stagewise.packaging.predictor import main as predict
 
     return predict(options.inputs, folder=options.package)
+
+
+def _review(options: argparse.Namespace) -> int:
+    from stagewise.review.command import run_review
+
+    return run_review(Path.cwd(), options)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from stagewise.review.command import run_verify
+
+    return run_verify(options.file, options.key, options.review)

@@ -8,6 +8,7 @@ StagewiseError
 ├── TrainingError      training cannot start or cannot go on (a loss that is not finite)
 ├── CompressionError   export, quantisation or the parity check failed
 ├── PackageError       a package is incomplete, damaged, or cannot read its input
+├── ReviewError        a review cannot be made, or does not verify
 └── StageError         a stage was started wrongly, or its inputs moved while it ran
 
 A user's mistake is told in one message and a non-zero exit code, never in a traceback.
@@ -83,3 +84,7 @@ class PackageError(StagewiseError):
 
 class StageError(StagewiseError):
     """A stage was started wrongly, or its inputs moved while it ran."""
+
+
+class ReviewError(StagewiseError):
+    """A review cannot be made, or does not verify."""

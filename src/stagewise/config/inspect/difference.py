@@ -1,12 +1,12 @@
 """Compare what enters the stages at two revisions, from the ``build/<stage>.yaml`` that git keeps."""
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from stagewise.config.git import find_commit, git
 from stagewise.config.inspect.entries import Changes, Entry, compare_entries, parse_entry
 from stagewise.config.resolve import STAGES, resolved_files
 from stagewise.errors import ConfigError
@@ -57,25 +57,12 @@ def _difference(stage: str, before: Entry | None, after: Entry | None) -> StageD
 
 
 def _entries(root: Path, revision: str) -> dict[str, Entry]:
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if commit is None:
-        raise ConfigError(
-            f"git knows no revision {revision!r} here", where=str(root), fix="git log --oneline shows the revisions"
-        )
+    commit = find_commit(root, revision)
     found = {}
     for stage in STAGES:
-        text = _git(root, "show", f"{commit.strip()}:./build/{stage}.yaml")
+        text = git(root, "show", f"{commit}:./build/{stage}.yaml")
         if text is not None:
             found[stage] = parse_entry(text)
     if not found:
         raise ConfigError(f"the revision {revision!r} holds no build/<stage>.yaml", fix="name a commit after a repro")
     return found
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """Return what git prints, or None where it refuses."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise ConfigError("git is not installed", fix="install git") from error
-    return done.stdout if done.returncode == 0 else None

@@ -9,6 +9,7 @@ from stagewise.config.schema.compress import CompressSection
 from stagewise.config.schema.data import AugmentSection, DataSection
 from stagewise.config.schema.evaluate import EvaluateSection
 from stagewise.config.schema.package import PackageSection
+from stagewise.config.schema.review import ReviewSection
 from stagewise.config.schema.train import TaskSection, TrainerSection
 
 
@@ -33,3 +34,4 @@ class Project(Section):
     evaluate: EvaluateSection
     compress: CompressSection
     package: PackageSection
+    review: ReviewSection = ReviewSection()

@@ -1,0 +1,1 @@
+"""Two files of one kind: equal content, or how far apart."""

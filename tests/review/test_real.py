@@ -1,0 +1,102 @@
+"""The default pipeline, reviewed: an honest repeat, other hardware, another number of threads. Minutes each."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_project import commit, copy, review
+from workspaces import call, workspace
+
+PARAMS = """\
+name: real
+version: 0.1.0
+seed: 0
+threads: 2
+data: digits
+augment: light
+model: cnn
+trainer: {use: default, max_epochs: 6, loggers: []}
+"""
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = workspace(tmp_path_factory.mktemp("real") / "project")
+    (root / "params.yaml").write_text(PARAMS)
+    call(root, "dvc", "repro")
+    commit(root)
+    return root
+
+
+def verdicts(root: Path) -> dict[str, str]:
+    found = json.loads((root / "review/review.json").read_text())
+    return {stage["name"]: stage["verdict"] for stage in found["stages"]}
+
+
+def findings(root: Path) -> set[str]:
+    return {finding["code"] for finding in json.loads((root / "review/review.json").read_text())["findings"]}
+
+
+def test_an_honest_repeat_is_identical(real: Path, tmp_path: Path) -> None:
+    root = copy(real, tmp_path / "project")
+    code, printed = review(root)
+    assert set(verdicts(root).values()) == {"IDENTICAL"}, printed
+    assert findings(root) <= {"wrong-claim"}  # the README tells of the default's figures
+    assert code in (0, 20)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"ATEN_CPU_CAPABILITY": "default"},
+        {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+        {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    ],
+    ids=["plain instructions", "SSE 4.1", "AVX 2"],
+)
+def test_another_instruction_set_is_numerically_equivalent(
+    variables: dict[str, str], real: Path, tmp_path: Path
+) -> None:
+    root = copy(real, tmp_path / "project")
+    _, printed = review(root, **variables)
+    found = verdicts(root)
+    assert set(found.values()) <= {"IDENTICAL", "NUMERICALLY EQUIVALENT"}, printed
+    assert found["configure"] == found["ingest"] == found["preprocess"] == "IDENTICAL"
+    told = json.loads((root / "review/review.json").read_text())["environment"]["variables"]
+    assert variables.items() <= told.items()
+    assert "unrepeatable-stage" not in findings(root)
+
+
+def test_another_number_of_threads_is_numerically_equivalent(real: Path, tmp_path: Path) -> None:
+    """Recorded with one thread, committed as two."""
+    root = copy(real, tmp_path / "project")
+    params = root / "params.yaml"
+    params.write_text(PARAMS.replace("threads: 2", "threads: 1"))
+    call(root, "dvc", "repro")
+    params.write_text(PARAMS)
+    call(root, "stagewise", "configure")
+    call(root, "dvc", "commit", "--force")
+    commit(root)
+    _, printed = review(root)
+    found = verdicts(root)
+    assert found["train"] == "NUMERICALLY EQUIVALENT", printed
+    assert set(found.values()) <= {"IDENTICAL", "NUMERICALLY EQUIVALENT"}
+
+
+def test_another_seed_is_told_from_a_repeat(real: Path, tmp_path: Path) -> None:
+    """359 test rows cannot show equivalence within one point: the review says how many would."""
+    root = copy(real, tmp_path / "project")
+    params = root / "params.yaml"
+    params.write_text(PARAMS.replace("seed: 0", "seed: 1"))
+    call(root, "dvc", "repro", "train")
+    params.write_text(PARAMS)
+    call(root, "stagewise", "configure")
+    call(root, "dvc", "commit", "--force", "train")
+    commit(root)
+    _, printed = review(root)
+    assert verdicts(root)["train"] in ("INCONCLUSIVE", "STATISTICALLY EQUIVALENT", "DIFFERS"), printed
+    found = json.loads((root / "review/review.json").read_text())
+    test = next(answers for answers in found["answers"] if answers["stage"] == "train")["equivalence"]
+    assert test is not None and test["rows"] == 359
