@@ -24,7 +24,7 @@ def print_summary(root: Path) -> None:
     metrics = _read(root, "reports/evaluation/metrics.json")
     candidates = _read(root, "reports/compression/candidates.json")
     times = root / "reports/compression/latency.json"
-    latency = json.loads(times.read_text()) if times.is_file() else {}
+    latency = json.loads(times.read_text(encoding="utf-8")) if times.is_file() else {}
     package = _package(root)
     console = Console(highlight=False)
     console.print()
@@ -86,7 +86,7 @@ def _read(root: Path, name: str) -> dict[str, Any]:
 
 def _text(root: Path, name: str) -> str:
     try:
-        return (root / name).read_text()
+        return (root / name).read_text(encoding="utf-8")
     except OSError as error:
         raise PackageError(
             "there is nothing to summarise yet", where=name, why="the pipeline has not run to its end", fix="make repro"

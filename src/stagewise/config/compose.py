@@ -131,7 +131,7 @@ def _line_of_default(root: Path, group: str, choices: dict[str, str]) -> str | N
     """Return where conf/config.yaml chooses for a group that params.yaml does not name."""
     if group in choices:
         return None
-    lines = (root / "conf/config.yaml").read_text().splitlines()
+    lines = (root / "conf/config.yaml").read_text(encoding="utf-8").splitlines()
     return next((f"conf/config.yaml:{n}" for n, row in enumerate(lines, 1) if f"- {group}:" in row), None)
 
 

@@ -22,7 +22,7 @@ def environment_moved(root: Path) -> bool:
 
 
 def _moved(file: Path, installed: Callable[[str], str | None], root: Path) -> bool:
-    loaded = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loaded = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     entry = loaded if isinstance(loaded, dict) else {}
     libraries = dict(entry.get("libraries", {}))
     return (

@@ -36,8 +36,8 @@ def write_schemas(root: Path) -> list[Path]:
     for name, schema in sorted(json_schemas(root).items()):
         path = root / FOLDER / name
         text = json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        if not path.is_file() or path.read_text() != text:
-            path.write_text(text)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
         files.append(path)
     return files
 
@@ -121,7 +121,7 @@ def _targets_of(role: Role, root: Path) -> list[str]:
         files += sorted(folder.glob("[a-z]*.py"))
     for file in files:
         module = ".".join(file.relative_to(root / "src").with_suffix("").parts)
-        words = [match["name"] for match in _DEFINITION.finditer(file.read_text())]
+        words = [match["name"] for match in _DEFINITION.finditer(file.read_text(encoding="utf-8"))]
         names += [f"{module}.{word}" for word in words if word.endswith(role.suffix)]
     return [name for name in names if _plays(name, role, root)]
 

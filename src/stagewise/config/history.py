@@ -19,7 +19,7 @@ def last_times(root: Path) -> dict[str, float]:
     """Return the seconds of the last recorded run of each stage; a damaged line is skipped."""
     times: dict[str, float] = {}
     file = root / HISTORY
-    for line in file.read_text().splitlines() if file.is_file() else ():
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
         try:
             entry = json.loads(line)
             times[str(entry["stage"])] = float(entry["seconds"])

@@ -37,7 +37,7 @@ def moved_inputs(before: Fingerprint, after: Fingerprint) -> list[str]:
 def dependencies(root: Path, stage: str) -> list[str]:
     """Return the paths that dvc.yaml names as dependencies of a stage."""
     file = root / "dvc.yaml"
-    stages = (yaml.safe_load(file.read_text()) if file.is_file() else {}).get("stages", {})
+    stages = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}).get("stages", {})
     return [str(dependency) for dependency in stages.get(stage, {}).get("deps", [])]
 
 

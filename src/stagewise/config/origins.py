@@ -61,7 +61,7 @@ class Origins:
         if not path.is_file():
             return 0, 0
         prefix = 0 if file in self._plain or file == Path("conf/config.yaml") else 1
-        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         line, depth = (1 if prefix else 0), prefix
         for part in key:
             node, mark = _child(node, part)

@@ -59,7 +59,7 @@ def why_denied(name: str) -> str | None:
 @cache
 def _read(path: Path, _modified: int, _size: int) -> tuple[str, ...]:
     try:
-        document = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        document = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{FILE}:{mark.line + 1}" if mark else FILE

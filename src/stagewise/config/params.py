@@ -47,7 +47,7 @@ def read_params_file(root: Path, file: Path) -> Params:
         ConfigError: the file is missing, is not YAML, or is not a mapping.
     """
     try:
-        params = yaml.load((root / file).read_text(), Loader=_Loader) or {}
+        params = yaml.load((root / file).read_text(encoding="utf-8"), Loader=_Loader) or {}
     except FileNotFoundError as error:
         raise ConfigError(f"{file} is missing", where=str(root), fix="start from a clone of the project") from error
     except yaml.YAMLError as error:

@@ -46,12 +46,12 @@ class ParsedFiles:
         temporary = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(self._entries))
+            temporary.write_text(json.dumps(self._entries), encoding="utf-8")
             temporary.replace(self._file)
 
     def _read(self) -> dict[str, Parsed]:
         try:
-            entries = json.loads(self._file.read_text())
+            entries = json.loads(self._file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         usable = isinstance(entries, dict) and len(entries) < _MOST

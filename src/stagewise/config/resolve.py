@@ -135,6 +135,6 @@ def _text(root: Path, stage: str, settings: BaseModel) -> str:
 
 
 def _write(path: Path, text: str) -> Path:
-    if not path.is_file() or path.read_text() != text:
-        path.write_text(text)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
     return path

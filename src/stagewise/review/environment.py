@@ -47,7 +47,7 @@ def recorded_libraries(project: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in sorted((project / "build").glob("*.yaml")):
         try:
-            entry = yaml.safe_load(file.read_text())
+            entry = yaml.safe_load(file.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError):
             continue
         found |= {str(name): str(version) for name, version in (entry or {}).get("libraries", {}).items()}
@@ -57,7 +57,7 @@ def recorded_libraries(project: Path) -> dict[str, str]:
 def locked_libraries(project: Path) -> dict[str, str]:
     """The pins of requirements.lock, by normalised name."""
     file = project / "requirements.lock"
-    lines = file.read_text().splitlines() if file.is_file() else []
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     return {normal(match[1]): match[2] for line in lines if (match := _PIN.match(line.strip()))}
 
 
@@ -96,6 +96,6 @@ def _same_release(here: str | None, wanted: str, exact: bool) -> bool:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

@@ -39,7 +39,7 @@ class Observer:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self._log, self._shell = folder / "seen", folder / "sh"
-        self._shell.write_text(f"#!/bin/sh\n{self._start()}\n")
+        self._shell.write_text(f"#!/bin/sh\n{self._start()}\n", encoding="utf-8")
         self._shell.chmod(0o700)
 
     def variables(self) -> dict[str, str]:

@@ -81,7 +81,7 @@ def read_pipeline(root: Path) -> Pipeline:
 def locked_outs(root: Path) -> dict[str, str]:
     """The MD5 of every output that the dvc.lock of a checkout names."""
     file = root / "dvc.lock"
-    lock = yaml.load(file.read_text(), _LOADER) if file.is_file() else None
+    lock = yaml.load(file.read_text(encoding="utf-8"), _LOADER) if file.is_file() else None
     stages = (lock or {}).get("stages", {}).values()
     return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", []) if "md5" in out}
 

@@ -86,7 +86,7 @@ def _write_local_config(workspace: Workspace) -> None:
     folder.mkdir(exist_ok=True)
     # What a reviewer's own settings say about caches and remotes is no part of the revision.
     lines = ["[core]", "    analytics = false", "[cache]", f"    dir = {workspace.folder / 'cache'}", "    type = copy"]
-    (folder / "config.local").write_text("\n".join(lines) + "\n")
+    (folder / "config.local").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _git(*arguments: str) -> None:

@@ -27,7 +27,7 @@ def check_file(root: Path, file: Path) -> list[Mistake]:
         file: relative to ``root``.
     """
     try:
-        text = (root / file).read_text()
+        text = (root / file).read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
         return [_mistake(file, 1, f"is not UTF-8 text: {error.reason}")]
@@ -51,7 +51,7 @@ def read_defaults(root: Path, groups: set[str]) -> tuple[dict[str, str], list[Mi
     mistakes = check_file(root, CONFIG)
     if mistakes:
         return {}, mistakes
-    node = yaml.compose((root / CONFIG).read_text(), Loader=yaml.SafeLoader)
+    node = yaml.compose((root / CONFIG).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     valid = [DEFAULTS, *Project.model_fields]
     choices: dict[str, str] = {}
     for name, value in node.value if node else []:
@@ -157,7 +157,7 @@ def _read_list(node: yaml.Node, groups: set[str], choices: dict[str, str]) -> It
 def _parents(root: Path, group: str, file: Path, mistakes: list[Mistake]) -> Iterator[str]:
     """Yield the files of the same group that a file builds on; other entries of its defaults list are mistakes."""
     names = choices_of(root, group)
-    for entry in _entries((root / file).read_text()):
+    for entry in _entries((root / file).read_text(encoding="utf-8")):
         known = isinstance(entry, yaml.ScalarNode) and entry.value in names and f"{entry.value}.yaml" != file.name
         if known:
             yield str(entry.value)

@@ -45,7 +45,7 @@ def all_cached(repo: Any, hashes: Iterable[str]) -> bool:
 
 def folder_files(repo: Any, digest: str) -> Hashes:
     """Return ``{path within the folder: md5}`` of a folder in the cache."""
-    return {file["relpath"]: file["md5"] for file in json.loads(_object(repo, digest).read_text())}
+    return {file["relpath"]: file["md5"] for file in json.loads(_object(repo, digest).read_text(encoding="utf-8"))}
 
 
 def _object(repo: Any, digest: str) -> Path:

@@ -117,7 +117,7 @@ def _project_key(stage: str | None, key: Key) -> Key:
 def _choices(root: Path, overrides: Sequence[str]) -> dict[str, str]:
     """Return the choice of every group: conf/config.yaml's, unless params.yaml or an override names another."""
     folders = {folder.name for folder in (root / "conf").iterdir() if folder.is_dir()} - {EXPERIMENT}
-    main = yaml.safe_load((root / "conf" / "config.yaml").read_text()) or {}
+    main = yaml.safe_load((root / "conf" / "config.yaml").read_text(encoding="utf-8")) or {}
     defaults = [item for item in main.get("defaults", []) if isinstance(item, dict)]
     params, _ = lay_over_experiment(root, apply_overrides(read_params(root), overrides, folders), folders)
     chosen, _ = split_choices(params, folders)

@@ -46,14 +46,14 @@ class Partial:
     def validator(self, url: str) -> str | None:
         """The ETag with which ``url`` sent these bytes."""
         try:
-            note = json.loads(self._note.read_text())
+            note = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return note.get("etag") if isinstance(note, dict) and note.get("url") == url else None
 
     def remember(self, url: str, validator: str | None) -> None:
         """Keep where the bytes come from."""
-        self._note.write_text(json.dumps({"url": url, "etag": validator}))
+        self._note.write_text(json.dumps({"url": url, "etag": validator}), encoding="utf-8")
 
     def drop(self) -> None:
         """Remove every trace."""

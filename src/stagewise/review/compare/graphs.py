@@ -19,7 +19,7 @@ def main(graph: Path, processed: Path, settings: Path, out: Path) -> None:
     from stagewise.data.rows import open_rows
     from stagewise.data.schema import read_schema
 
-    config = CompressSettings.model_validate(yaml.safe_load(settings.read_text())["config"])
+    config = CompressSettings.model_validate(yaml.safe_load(settings.read_text(encoding="utf-8"))["config"])
     schema = read_schema(processed)
     rows = open_rows(config.rows, processed, schema, "test")
     session = GraphSession(graph, config.threads)

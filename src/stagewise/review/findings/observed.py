@@ -86,7 +86,7 @@ def _declared(stage: PipelineStage, project: Path) -> set[str]:
     named: set[str] = set()
     for file in stage.params:
         try:
-            named |= set(_PATH.findall((project / file).read_text()))
+            named |= set(_PATH.findall((project / file).read_text(encoding="utf-8")))
         except OSError:
             continue
     # A module without code, such as an empty __init__.py, has no digest; importing it reads it all the same.
@@ -110,4 +110,4 @@ def _python() -> list[Path]:
 
 def _text(project: Path, stage: PipelineStage) -> str:
     files = [project / name for name in stage.params]
-    return "".join(file.read_text() for file in files if file.is_file())
+    return "".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
