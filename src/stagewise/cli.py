@@ -30,6 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except StagewiseError as error:
         print(f"stagewise {options.command}: {error}", file=sys.stderr)
         sys.exit(2)
+    except (OSError, MemoryError) as error:
+        from stagewise.config.machine import explain
+
+        if (told := explain(error, Path.cwd())) is None:
+            raise
+        print(f"stagewise {options.command}: {told}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -130,8 +137,10 @@ def _summary(_: argparse.Namespace) -> int:
 
 
 def _configure(options: argparse.Namespace) -> int:
+    from stagewise.config.life import die_with_parent
     from stagewise.config.resolve import configure
 
+    die_with_parent(Path.cwd())
     configure(Path.cwd(), options.overrides)
     return 0
 

@@ -1,5 +1,6 @@
 """The frame of a running stage, in real processes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from stagewise.config.machine import explain
+from stagewise.errors import DataError
 
 SCRIPT = """
 import sys, time
@@ -24,6 +28,20 @@ def main(run):
 if __name__ == "__main__":
     run_stage("demo", main)
 """
+
+LATE = """
+import os, runpy, time
+from pathlib import Path
+
+while os.getppid() == int(os.environ["PARENT"]):
+    time.sleep(0.01)
+try:
+    runpy.run_path("stages/demo.py", run_name="__main__")
+except SystemExit as end:
+    Path("ending").write_text(str(end.code))
+    Path("ending").rename("ended")
+"""
+"""A stage that begins once its parent has gone."""
 
 
 @pytest.fixture
@@ -156,3 +174,137 @@ def test_only_the_first_process_keeps_outputs(root: Path) -> None:
     prepare(root, "pass")
     assert finish(start(root, LOCAL_RANK="1"))[0] == 0
     assert not (root / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "fragments"),
+    [
+        ("raise OSError(28, 'No space left on device', str(folder / 'x'))", ["the disk is full", "bytes are free"]),
+        ("bytearray(1 << 60)", ["the memory does not suffice", "next:"]),
+        ("open('data/none.bin')", ["data/none.bin is not there", "next:  dvc repro"]),
+        ("__import__('shutil').rmtree('.stagewise')", [".stagewise/staging/demo/0 is not there"]),
+        ("__import__('shutil').rmtree('data')", ["data/a.bin went"]),
+        ("__import__('shutil').rmtree(Path.cwd())", ["is not there"]),
+    ],
+)
+def test_what_the_machine_refuses_is_one_message(root: Path, body: str, fragments: list[str]) -> None:
+    prepare(root, body)
+    code, errors = finish(start(root))
+    assert code == 2, errors
+    assert errors.startswith("demo: ") and "Traceback" not in errors
+    for fragment in fragments:
+        assert fragment in errors
+    assert not (root / "out" / "a").exists() and not (root / ".stagewise" / "staging" / "demo").exists()
+
+
+def test_a_fault_of_the_code_keeps_its_traceback(root: Path) -> None:
+    prepare(root, "{}['DataLoader worker']")
+    code, errors = finish(start(root))
+    assert code == 1 and "Traceback" in errors and "KeyError" in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+def test_a_stage_whose_dvc_died_between_two_others_ends_at_once(root: Path) -> None:
+    """A later run has taken the dead one off DVC's notes; whoever adopts orphans is the stage's parent."""
+    prepare(root, "pass")
+    (root / ".dvc" / "tmp").mkdir(parents=True)
+    (root / ".dvc" / "tmp" / "rwlock").write_text('{"write": {}, "read": {}}')
+    (root / "late.py").write_text(LATE)
+    shell = f"PARENT=$$ {sys.executable} late.py &"
+    subprocess.run(["sh", "-c", shell], cwd=root, env={**os.environ, "DVC_STAGE": "demo"}, check=True)
+    wait_for(root / "ended")
+    assert (root / "ended").read_text() == str(128 + signal.SIGKILL)
+    assert not (root / "started").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+@pytest.mark.parametrize("dead", [True, False])
+def test_a_stage_whose_dvc_died_before_it_began_ends_at_once(root: Path, dead: bool) -> None:
+    """Importing its libraries takes a stage seconds, in which it does not notice yet."""
+    prepare(root, "pass")
+    (root / ".dvc" / "tmp").mkdir(parents=True)
+    process = 2**22 + 1 if dead else os.getpid()  # no process has a greater number than 2**22
+    entry = {"pid": process, "cmd": "dvc repro"}
+    (root / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({"write": {"out/a": entry}, "read": {}}))
+    code, _ = finish(start(root))
+    assert code == (128 + signal.SIGKILL if dead else 0)
+    assert (root / "started").exists() is not dead
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "where"),
+    [
+        (OSError(28, "No space left on device", "a/b.bin"), "the disk is full", ""),
+        (OSError(122, "Disk quota exceeded"), "the disk is full", ""),
+        (
+            OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device"),
+            "the disk is full",
+            "",
+        ),
+        (
+            RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+            "the disk is full",
+            "",
+        ),
+        (RuntimeError("unable to write to file </torch_1_2_3>: No space left on device (28)"), "the disk is full", ""),
+        (OSError(30, "Read-only file system", "a/b.bin"), "a file or folder may not be written or read", "a/b.bin"),
+        (PermissionError(13, "Permission denied", "a/b.bin"), "a file or folder may not be written or read", "a/b.bin"),
+        (
+            RuntimeError('I/O error: Read-only file system (os error 30) at path "a/.tmp"'),
+            "a file or folder may not be written or read",
+            "a/.tmp",
+        ),
+        (FileNotFoundError(2, "Failed to open local file 'a/b.arrow'. Detail: x"), "a/b.arrow is not there", None),
+        (
+            OSError(18, "Invalid cross-device link", "a", None, "b"),
+            "an output and .stagewise/ lie on different disks",
+            "b",
+        ),
+        (MemoryError(), "the memory does not suffice", None),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+            "the memory does not suffice",
+            None,
+        ),
+        (RuntimeError("Caught _ArrayMemoryError in DataLoader worker process 0."), "the memory does not suffice", None),
+        (
+            RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. "),
+            "a process that loads data was killed",
+            None,
+        ),
+        (
+            RuntimeError("DataLoader worker (pid(s) 12) exited unexpectedly"),
+            "a process that loads data was killed",
+            None,
+        ),
+    ],
+)
+def test_each_library_says_it_in_its_own_words(tmp_path: Path, error: Exception, what: str, where: str | None) -> None:
+    told = explain(error, tmp_path)
+    assert told is not None and told.what == what and told.fix
+    assert told.where == where if where != "" else told.where is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("x"),
+        RuntimeError("Caught KeyError in DataLoader worker process 0."),
+        OSError(99, "Cannot assign requested address"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"),  # with room on the disk
+        DataError("there is no such file", why="No such file or directory"),
+    ],
+)
+def test_what_the_machine_did_not_refuse(tmp_path: Path, error: Exception) -> None:
+    assert explain(error, tmp_path) is None
+
+
+def test_a_full_disk_is_told_whatever_was_made_of_it(tmp_path: Path) -> None:
+    try:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as cause:
+            raise DataError("the archive is damaged") from cause
+    except DataError as error:
+        told = explain(error, tmp_path)
+    assert told is not None and told.what == "the disk is full"

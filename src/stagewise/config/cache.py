@@ -75,7 +75,7 @@ def objects(cache: Path, out: LockedOut) -> Iterator[tuple[str, Path, str]]:
 
 def _listed(folder: Path) -> list[dict[str, str]]:
     try:
-        entries = json.loads(folder.read_text())
+        entries = json.loads(folder.read_text(encoding="utf-8"))
         return [entry for entry in entries if isinstance(entry["md5"], str) and isinstance(entry["relpath"], str)]
     except (OSError, ValueError, TypeError, KeyError):
         return []

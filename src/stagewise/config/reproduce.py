@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stagewise.config.environment import environment_moved
+from stagewise.config.locks import hold_pipeline
 from stagewise.errors import ConfigError
 
 
@@ -18,18 +19,31 @@ def reproduce(root: Path, arguments: Sequence[str] = ()) -> int:
 
     Raises:
         ConfigError: ``root`` is not a project.
+        StageError: another run is under way in it, or the project cannot be written.
     """
     if not (root / "dvc.yaml").is_file():
         raise ConfigError("there is no dvc.yaml here", where=str(root), fix="run the command in the project's folder")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    try:
+        with hold_pipeline(root):
+            return _reproduce(root, arguments)
+    except OSError as error:
+        from stagewise.config.machine import explain  # only where it is needed: a repro with nothing to do is quick
+
+        if (told := explain(error, root)) is None:
+            raise
+        raise told from error
+
+
+def _reproduce(root: Path, arguments: Sequence[str]) -> int:
     if environment_moved(root):
         print("libraries, Python or files differ from build/: configuring again", flush=True)
-        code = _dvc(["repro", "--single-item", "--force", "configure"])
+        code = _dvc(root, ["repro", "--single-item", "--force", "configure"])
         if code:
             return code
     elif not arguments and _print_if_current(root):
         return 0
-    return _dvc(["repro", *arguments])
+    return _dvc(root, ["repro", *arguments])
 
 
 def _print_if_current(root: Path) -> bool:
@@ -44,7 +58,10 @@ def _print_if_current(root: Path) -> bool:
     return True
 
 
-def _dvc(arguments: list[str]) -> int:
+def _dvc(root: Path, arguments: list[str]) -> int:
     from dvc.cli import main
 
-    return int(main(arguments))
+    from stagewise.config.guarded import guarded
+
+    with guarded(root):
+        return int(main(arguments))

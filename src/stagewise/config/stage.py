@@ -5,8 +5,6 @@ into place at the end, so that an output is either whole or absent. It dies with
 orphan keeps writing after ``dvc repro`` was killed.
 """
 
-import ctypes
-import fcntl
 import logging
 import os
 import shutil
@@ -25,15 +23,18 @@ from pydantic import BaseModel, ValidationError
 from stagewise.config import history
 from stagewise.config.inputs import fingerprint_inputs, moved_inputs
 from stagewise.config.keys import code_and_libraries
+from stagewise.config.life import die_with_parent
+from stagewise.config.locks import hold, hold_pipeline
+from stagewise.config.machine import explain
 from stagewise.config.named_files import named_files
 from stagewise.errors import StageError, StagewiseError
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
+log = logging.getLogger(__name__)
+
 USER_ERROR = 2
 """Exit code after a mistake of the user."""
-
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 class StageRun:
@@ -68,6 +69,11 @@ class StageRun:
         value = os.environ.get("STAGEWISE_MIRROR")
         return Path(value) if value else None
 
+    @property
+    def key(self) -> str:
+        """The stage's key: the digest of all that enters it beside its data."""
+        return str(self._entry["key"])
+
     def stage_keys(self) -> dict[str, str]:
         """Return the key of every stage: the digest of all that enters it beside its data."""
         files = sorted((self.root / "build").glob("*.yaml"))
@@ -90,6 +96,11 @@ class StageRun:
             if is_first_process():
                 for folder, name in zip(folders, names, strict=True):
                     _put_in_place(folder, self.root / name)
+        except Exception as error:
+            told = explain(error, staging)  # before the room that was lacking is free again
+            if told is None:
+                raise
+            raise told from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -139,32 +150,30 @@ def run_stage(name: str, body: Callable[[StageRun], None]) -> NoReturn:
     The command line may hold Hydra overrides (``python stages/train.py model=mlp trainer.max_epochs=1``); they are
     composed like params.yaml and written to build/ first. Under DVC the configure stage has done that.
     """
-    die_with_parent()
     logging.basicConfig(level=os.environ.get("STAGEWISE_LOG_LEVEL", "WARNING").upper(), format="%(message)s")
     root = Path.cwd()
+    die_with_parent(root)
     try:
-        if is_first_process() and (sys.argv[1:] or "DVC_STAGE" not in os.environ):
-            _configure(sys.argv[1:])
         with stage_lock(root, name):
+            if is_first_process() and (sys.argv[1:] or "DVC_STAGE" not in os.environ):
+                _configure(root, sys.argv[1:])
             run = StageRun(name, root)
             run.check_current()
             started = time.monotonic()
             body(run)
             if is_first_process():
                 history.record(root, name, time.monotonic() - started)
-    except StagewiseError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+    except Exception as error:
+        told = error if isinstance(error, StageError) else explain(error, root / ".stagewise") or error
+        if not isinstance(told, StagewiseError):
+            raise
+        log.debug("%s", name, exc_info=error)
+        print(f"{name}: {told}", file=sys.stderr)
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         print(f"{name}: interrupted; nothing was recorded", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     sys.exit(0)
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies (Linux; elsewhere it does nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 @contextmanager
@@ -177,34 +186,24 @@ def stage_lock(root: Path, name: str) -> Iterator[None]:
     if not is_first_process():
         yield
         return
-    path = root / ".stagewise" / "locks" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise StageError(
-                f"the stage {name} already runs in this folder",
-                where=f"process {file.read().strip() or 'unknown'}",
-                fix="wait for it to end, or stop it",
-            ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    with hold(root, name, f"the stage {name}"):
         yield
 
 
-def _configure(overrides: list[str]) -> None:
-    """Compose in a process of its own: what composes a config is no part of what a stage computes with."""
-    done = subprocess.run([sys.executable, "-m", "stagewise", "configure", *overrides], check=False)
+def _configure(root: Path, overrides: list[str]) -> None:
+    """Compose in a process of its own: what composes a config is no part of what a stage computes with.
+
+    Not while the whole pipeline runs: its stages would throw their outputs away.
+    """
+    with hold_pipeline(root):
+        done = subprocess.run([sys.executable, "-m", "stagewise", "configure", *overrides], check=False)
     if done.returncode:
         sys.exit(done.returncode)
 
 
 def _read_entry(path: Path, name: str) -> dict[str, Any]:
     try:
-        entry = yaml.safe_load(path.read_text())
+        entry = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise StageError(
             f"build/{name}.yaml cannot be read", why=str(error), fix="dvc repro --force configure"

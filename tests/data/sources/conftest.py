@@ -25,7 +25,8 @@ class Server:
     ranges: bool = True
     """Whether Range is honoured."""
     faults: list[str | int] = field(default_factory=list)
-    """One per request, in order: a status, ``truncate``, ``stall`` or ``redirect``; afterwards all is well."""
+    """One per request, in order: a status, ``truncate``, ``stall``, ``endless``, ``unlabelled`` (half of the bytes, and
+    no word of how many there are), or ``redirect`` to a path or URL; afterwards all is well."""
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -52,9 +53,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(fault)
             self.send_header("Content-Length", "0")
             self.end_headers()
-        elif fault == "redirect":
+        elif fault is not None and fault.startswith("redirect"):
             self.send_response(302)
-            self.send_header("Location", state.url("elsewhere.bin"))
+            self.send_header("Location", fault.partition(" ")[2] or state.url("elsewhere.bin"))
             self.send_header("Content-Length", "0")
             self.end_headers()
         else:
@@ -77,6 +78,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
         if state.etag:
             self.send_header("ETag", state.etag)
+        if fault == "unlabelled":
+            self.end_headers()
+            self.wfile.write(state.content[start : (start + size) // 2])
+            self.close_connection = True
+            return
         if fault == "endless":
             self.end_headers()
             for _ in range(100):

@@ -70,6 +70,39 @@ def test_transient_answers_are_retried(server: Any, file: File, run: Any, status
     assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize(
+    ("fault", "reason", "requests"),
+    [
+        (503, "HTTP 503 Service Unavailable (tried 4 times)", 4),
+        (500, "HTTP 500 Internal Server Error (tried 4 times)", 4),
+        ("stall", "no bytes came for 0.3 s (tried 4 times)", 4),
+        ("redirect /data.bin", "it redirects without end", 10),
+        ("redirect file:///etc/hostname", "it redirects to file:///etc/hostname, which is not on the web", 1),
+        ("redirect ftp://127.0.0.1/x", "it redirects to ftp://127.0.0.1/x, which is not on the web", 1),
+    ],
+)
+def test_faults_that_never_end_are_told(
+    server: Any,
+    file: File,
+    out: Path,
+    partial: Path,
+    patience: Patience,
+    fault: str | int,
+    reason: str,
+    requests: int,
+) -> None:
+    server.faults = [fault] * 20
+    message = fail(file, out, partial, patience)
+    assert f"{file.urls[0]}: {reason}" in message and "run the same command again" in message
+    assert len(server.requests) == requests
+
+
+def test_bytes_that_end_early_without_a_declared_length(server: Any, file: File, run: Any) -> None:
+    server.faults = ["unlabelled"]
+    assert run(file).read_bytes() == server.content
+    assert server.asked == [None, f"bytes={len(server.content) // 2}-"]
+
+
 def test_redirects_are_followed(server: Any, file: File, run: Any) -> None:
     server.faults = ["redirect"]
     run(file)

@@ -124,7 +124,11 @@ def _http_failures(stall: float) -> Iterator[None]:
         raise DownloadError(f"its certificate is not trusted: {error}", retry=False) from error
     except aiohttp.ClientPayloadError as error:
         raise DownloadError("the connection broke before the end", retry=True) from error
-    except (aiohttp.TooManyRedirects, ValueError) as error:
+    except aiohttp.NonHttpUrlRedirectClientError as error:
+        raise DownloadError(f"it redirects to {error}, which is not on the web", retry=False) from error
+    except aiohttp.TooManyRedirects as error:
+        raise DownloadError("it redirects without end", retry=False) from error
+    except ValueError as error:
         raise DownloadError(f"{type(error).__name__}: {error}", retry=False) from error
     except (aiohttp.ClientError, OSError) as error:
         raise DownloadError(str(error) or type(error).__name__, retry=True) from error
