@@ -11,7 +11,7 @@ def main(run: StageRun) -> None:
     """Fit the Lightning module and keep the weights of the chosen epoch."""
     settings = run.settings(TrainSettings)
     with run.outputs("models/trained") as (trained,):
-        train(settings, Path("data/processed"), trained, run.work)
+        train(settings, Path("data/processed"), trained, run.work, run.key)
 
 
 if __name__ == "__main__":

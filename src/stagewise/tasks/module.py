@@ -67,6 +67,7 @@ class TaskModule(pl.LightningModule):
         """Metrics and learning rate (``lr``) of the latest epoch, exact."""
         self.learning_rate = 0.0
         """That of the latest step."""
+        self._resumed_sums: Tensor | None = None
         self._augmentation = augmentation
         self._optimizer, self._scheduler = optimizer, scheduler
         self._seed, self._steps_per_epoch, self._max_epochs = seed, steps_per_epoch, max_epochs
@@ -90,6 +91,35 @@ class TaskModule(pl.LightningModule):
     def measures(self, output: Tensor, y: Tensor) -> dict[str, Tensor]:  # noqa: ARG002
         """Further means over the rows, by name."""
         return {}
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what the epoch has come to so far, of all processes."""
+        own = self._train_means.sums
+        # A row per process: each adds its own to zeros.
+        sums = own.new_zeros(self.trainer.world_size, len(own))
+        sums[self.global_rank] = own
+        sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
+        checkpoint["epoch_so_far"] = {
+            "metrics": dict(self.epoch_metrics),
+            "learning_rate": self.learning_rate,
+            "sums": sums.cpu(),
+        }
+
+    @override
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take that up again."""
+        state = checkpoint["epoch_so_far"]
+        self.epoch_metrics, self.learning_rate = dict(state["metrics"]), state["learning_rate"]
+        self._resumed_sums = state["sums"]
+
+    @override
+    def on_train_start(self) -> None:
+        """Go on with this process's sums where an epoch goes on."""
+        if self._resumed_sums is not None:
+            self._train_means = self._means("train")
+            self._train_means.sums += self._resumed_sums[self.global_rank].to(self.device)
+            self._resumed_sums = None
 
     @override
     def on_train_epoch_start(self) -> None:

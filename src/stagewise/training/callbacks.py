@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint, WeightAveraging
+from torch import Tensor
 from typing_extensions import override
 
 from stagewise.errors import TrainingError
@@ -19,7 +20,8 @@ class History(Checkpoint):
     """Appends a row to a CSV file after every epoch, floats exact; the first process only.
 
     The columns are ``epoch`` (from 1), the task's ``metrics`` and ``lr``, that of the epoch's last step. A
-    ``Checkpoint``, because Lightning calls those after the module has logged the epoch.
+    ``Checkpoint``, because Lightning calls those after the module has logged the epoch. A run that goes on from a
+    checkpoint writes the rows of the epochs before it again.
 
     Args:
         path: the file, written anew.
@@ -27,13 +29,26 @@ class History(Checkpoint):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._rows: list[dict[str, float]] = []
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": self._rows}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after these rows."""
+        self._rows = state_dict["rows"]
 
     @override
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Write the header."""
+        """Write the header, and the rows of epochs before this start."""
         if trainer.is_global_zero:
-            with self._path.open("w", newline="") as file:
+            with self._path.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerow(_columns(pl_module))
+            for row in self._rows:
+                self._append(row, _columns(pl_module))
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -41,11 +56,14 @@ class History(Checkpoint):
         if not trainer.is_global_zero:
             return
         row: dict[str, float] = {"epoch": trainer.current_epoch + 1, **pl_module.epoch_metrics}
-        with self._path.open("a", newline="") as file:
-            columns = _columns(pl_module)
-            csv.writer(file, lineterminator="\n").writerow([repr(row[name]) if name in row else "" for name in columns])
+        self._rows.append(row)
+        self._append(row, _columns(pl_module))
         parts = [f"{name} {row[name]:.4f}" for name in pl_module.metrics if name in row]
         log.info("epoch %d/%s  %s", trainer.current_epoch + 1, trainer.max_epochs, "  ".join(parts))
+
+    def _append(self, row: dict[str, float], columns: tuple[str, ...]) -> None:
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow([repr(row[name]) if name in row else "" for name in columns])
 
 
 class FiniteLoss(Callback):
@@ -101,10 +119,15 @@ class WeightAverage(WeightAveraging):
         self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
 
+    def averaged(self) -> dict[str, Tensor]:
+        """The module's state with averaged values, by name."""
+        average = self._average_model
+        return {} if average is None else average.module.state_dict()
+
 
 def read_history(path: Path) -> list[dict[str, float]]:
     """The rows of history.csv, one per epoch; columns without a value are left out."""
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
@@ -119,7 +142,7 @@ def _not_finite(trainer: pl.Trainer, batch_idx: int, rate: float) -> TrainingErr
             "warm up: scheduler=cosine scheduler.warmup_epochs=1",
             "train with full precision: trainer.precision=32-true",
         ],
-        fix="try one of these",
+        fix="try one of these; with the same config the run goes on from its last checkpoint and fails here again",
     )
 
 

@@ -1,5 +1,11 @@
 """Whole batches from the memory-mapped splits; no per-sample Python."""
 
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +23,7 @@ from stagewise.training.sampler import EvaluationBatches, TrainBatches
 
 Indices = NDArray[np.int64]
 Batch = dict[str, Tensor]
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 class RowBatches(Dataset[Batch]):
@@ -83,9 +90,15 @@ class ArrowDataModule(pl.LightningDataModule):
         return TrainBatches(rows, self._batch_size, self._seed, rank, world_size, lengths)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Loader of this process's share of the training batches."""
+        """Loader of this process's share of the training batches, from where a resumed run goes on."""
         world, rank = self._place()
-        return self._loader("train", self.train_batches(world, rank))
+        batches = self.train_batches(world, rank)
+        if self.trainer is not None:
+            # Before loader processes begin to read ahead: Lightning names the epoch only after that.
+            loop = self.trainer.fit_loop
+            done = loop.epoch_loop.batch_progress.current.ready if loop.restarting else 0
+            batches.begin_at(self.trainer.current_epoch, done)
+        return self._loader("train", batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Loader of this process's share of the validation rows, in order."""
@@ -118,4 +131,18 @@ class ArrowDataModule(pl.LightningDataModule):
             num_workers=self._workers,
             persistent_workers=self._workers > 0,
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=partial(_begin_worker, os.getpid()),
         )
+
+
+def _begin_worker(parent: int, _: int) -> None:
+    """Have a loader process live as long as the training process, which alone answers Ctrl-C.
+
+    Workers of torch notice that their parent is gone, but not if it was killed before they had looked.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if multiprocessing.get_start_method() == "fork" and os.getppid() != parent:
+        os._exit(1)

@@ -10,13 +10,19 @@ from pytorch_lightning.loggers import Logger
 from stagewise.errors import ConfigError
 
 
-def build_loggers(names: list[str], folder: Path) -> list[Logger]:
+def build_loggers(names: list[str], folder: Path, step: int) -> list[Logger]:
     """Loggers that write under ``folder``/<name>.
+
+    Args:
+        names: of the loggers.
+        folder: of the live logs.
+        step: the optimiser step from which a run goes on, 0 at its start. What TensorBoard had seen after it is
+            hidden; the CSV logger, which begins its file anew, gets a folder ``from-step-<step>`` of its own.
 
     Raises:
         ConfigError: MLflow is chosen and not installed.
     """
-    return [_FACTORIES[name](folder / name) for name in dict.fromkeys(names)]
+    return [_FACTORIES[name](folder / name, step) for name in dict.fromkeys(names)]
 
 
 def clear_logs(names: list[str], folder: Path) -> None:
@@ -25,19 +31,23 @@ def clear_logs(names: list[str], folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _csv(folder: Path) -> Logger:
+def _csv(folder: Path, step: int) -> Logger:
     from pytorch_lightning.loggers import CSVLogger
 
-    return CSVLogger(folder.parent, name=folder.name, version="")
+    version = f"from-step-{step}" if step else ""
+    if step:
+        # That of a run that went on from here before and was killed too.
+        shutil.rmtree(folder / version, ignore_errors=True)
+    return CSVLogger(folder.parent, name=folder.name, version=version)
 
 
-def _tensorboard(folder: Path) -> Logger:
+def _tensorboard(folder: Path, step: int) -> Logger:
     from pytorch_lightning.loggers import TensorBoardLogger
 
-    return TensorBoardLogger(folder.parent, name=folder.name, version="")
+    return TensorBoardLogger(folder.parent, name=folder.name, version="", purge_step=step or None)
 
 
-def _mlflow(folder: Path) -> Logger:
+def _mlflow(folder: Path, _: int) -> Logger:
     if importlib.util.find_spec("mlflow") is None:
         raise ConfigError(
             "the mlflow logger needs MLflow, which is not installed",

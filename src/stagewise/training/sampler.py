@@ -40,10 +40,15 @@ class TrainBatches(Sampler[Indices]):
         self._rows, self._batch_size, self._seed = rows, batch_size, seed
         self._rank, self._world_size = rank, world_size
         self._epoch = 0
+        self._skip = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
         """Take the order of this epoch from now on; Lightning calls it."""
         self._epoch = epoch
+
+    def begin_at(self, epoch: int, batch: int) -> None:
+        """Take this epoch's order from this batch on, later ones from their first; the length stays a whole epoch's."""
+        self._epoch, self._skip = epoch, (epoch, batch)
 
     def __len__(self) -> int:
         return -(-self._used // self._batch_size)
@@ -53,7 +58,8 @@ class TrainBatches(Sampler[Indices]):
         order = generator.permutation(self._rows)
         if self._lengths is not None:
             order = bucket(order, self._lengths, self._batch_size, generator)
-        for begin in range(0, self._used, self._batch_size):
+        epoch, done = self._skip
+        for begin in range(done * self._batch_size if epoch == self._epoch else 0, self._used, self._batch_size):
             # Contiguous shares: process 0 has the first rows of the batch.
             batch = order[begin : min(begin + self._batch_size, self._used)]
             share = len(batch) // self._world_size

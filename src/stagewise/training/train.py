@@ -1,7 +1,7 @@
 """The training run: from data/processed/ to models/trained/."""
 
+import logging
 import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,56 +9,62 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 from torch.utils import deterministic
 
-from stagewise.config.schema.train import TrainSettings
+from stagewise.config.schema.train import TrainerSection, TrainSettings
 from stagewise.config.targets import build
 from stagewise.data.augment.pipeline import Augmentation
+from stagewise.data.schema import FILE as SCHEMA
 from stagewise.data.schema import DataSchema, read_schema
 from stagewise.errors import ConfigError, TrainingError
 from stagewise.tasks.build import WEIGHTS, build_inference, set_threads
 from stagewise.tasks.inference import Inference
 from stagewise.tasks.module import TaskModule
-from stagewise.tasks.weights import save_weights
 from stagewise.training.callbacks import read_history
+from stagewise.training.checkpoints import CheckpointFolder, identity, refuse_unpickling
 from stagewise.training.datamodule import ArrowDataModule
-from stagewise.training.loggers import clear_logs
+from stagewise.training.keep import kept_epoch
+from stagewise.training.loggers import build_loggers, clear_logs
+from stagewise.training.resume import Saver
 from stagewise.training.start import prepare_network
-from stagewise.training.trainer import build_trainer
+from stagewise.training.trainer import build_trainer, is_resumable
+
+log = logging.getLogger(__name__)
 
 HISTORY = "history.csv"
 """Name of the file with a row per epoch."""
 
-NETWORK = "inference.network."
-"""Prefix of the network's tensors in a checkpoint."""
 
-
-def train(settings: TrainSettings, processed: Path, out: Path, work: Path) -> dict[str, float]:
+def train(settings: TrainSettings, processed: Path, out: Path, work: Path, key: str | None = None) -> dict[str, float]:
     """Train the network and write ``out``/model.safetensors and ``out``/history.csv.
 
-    Equal settings and data give equal bytes. In a distributed run every process calls this, and the first one writes.
+    Equal settings and data give equal bytes, whether the run was killed and started again or not. In a distributed
+    run every process calls this, and the first one writes.
 
     Args:
         settings: all that the stage gets.
         processed: data/processed.
         out: an empty folder.
-        work: folder for live logs (kept) and the checkpoint (removed at the end).
+        work: folder for live logs (kept) and checkpoints (removed at the end).
+        key: names all that enters the run beside its data; a killed run of this key, with these data, goes on from
+            its last checkpoint. None makes no checkpoints.
 
     Returns:
         The row of history.csv of the epoch that was kept.
 
     Raises:
         ConfigError: the settings contradict each other, the data, or this machine.
-        TrainingError: the loss is not finite, given weights do not fit, memory does not suffice.
+        TrainingError: the loss is not finite, given weights do not fit, memory does not suffice, the environment
+            would have torch unpickle.
+        Stopped: the run was asked to stop (SIGTERM, Ctrl-C), and is saved.
     """
+    refuse_unpickling()
     schema = read_schema(processed)
     section = settings.trainer
     _check_clipping(settings)
     set_threads(settings.threads)
     # Otherwise Lightning's launcher of further processes would choose a number of threads.
     os.environ["OMP_NUM_THREADS"] = str(settings.threads)
-    checkpoint = work / "checkpoints" / "model.ckpt"
     pl.seed_everything(settings.seed, verbose=False)
     inference = build_inference(settings, schema)
     prepare_network(inference.get_submodule("network"), section.init_from, section.freeze)
@@ -74,22 +80,50 @@ def train(settings: TrainSettings, processed: Path, out: Path, work: Path) -> di
     with _torch_flags():
         batches = max(data.rows["train"] // section.batch_size, 1)
         validates = data.rows.get("validation", 0) > 0
-        trainer = build_trainer(section, batches, validates, out / HISTORY, checkpoint, work / "logs")
+        saver = _saver(section) if key is not None else None
+        trainer = build_trainer(section, batches, validates, out / HISTORY, out / WEIGHTS, saver)
         module = _build_module(settings, schema, inference, len(data.train_batches(trainer.world_size)))
         _check_metrics(settings, module, validates)
-        if trainer.is_global_zero:
-            shutil.rmtree(checkpoint.parent, ignore_errors=True)
-            clear_logs(list(section.loggers), work / "logs")
-        _fit(trainer, module, data)
+        folder = CheckpointFolder(work / "checkpoints" / _identity(key or "", processed, trainer))
+        checkpoint = saver.open(folder, trainer.is_global_zero) if saver else None
+        _start_logs(trainer, list(section.loggers), work / "logs", folder.step(checkpoint) if checkpoint else 0)
+        _fit(trainer, module, data, checkpoint, saver)
 
-    kept = _read_checkpoint(checkpoint) if trainer.is_global_zero else None
     _await_processes(trainer)
-    if kept is None:
+    if not trainer.is_global_zero:
         return dict(module.epoch_metrics)
-    epoch, state = kept
-    save_weights(state, out / WEIGHTS)
-    shutil.rmtree(checkpoint.parent)
-    return read_history(out / HISTORY)[epoch]
+    if saver:
+        folder.remove()
+    return _kept_row(section, out)
+
+
+def _kept_row(section: TrainerSection, out: Path) -> dict[str, float]:
+    rows = read_history(out / HISTORY)
+    if section.keep == "last":
+        return rows[-1]
+    return rows[kept_epoch([row[section.monitor] for row in rows], section.mode)]
+
+
+def _saver(section: TrainerSection) -> Saver | None:
+    if is_resumable(section):
+        return Saver(section.checkpoint_seconds)
+    log.warning("no checkpoints with trainer.strategy=%s: a killed run starts from the beginning", section.strategy)
+    return None
+
+
+def _identity(key: str, processed: Path, trainer: pl.Trainer) -> str:
+    """Of the run: its key, its data (the schema holds the digests of the split files), and what computes it.
+
+    Sums of another device or of another number of processes round differently.
+    """
+    place = f"{trainer.world_size} {trainer.strategy.root_device.type}"
+    return identity(key, (processed / SCHEMA).read_bytes(), place)
+
+
+def _start_logs(trainer: pl.Trainer, names: list[str], folder: Path, step: int) -> None:
+    if trainer.is_global_zero and not step:
+        clear_logs(names, folder)
+    trainer.loggers = build_loggers(names, folder, step)
 
 
 def _build_module(settings: TrainSettings, schema: DataSchema, inference: Inference, batches: int) -> TaskModule:
@@ -150,16 +184,25 @@ def _check_clipping(settings: TrainSettings) -> None:
         )
 
 
-def _fit(trainer: pl.Trainer, module: TaskModule, data: ArrowDataModule) -> None:
+def _fit(
+    trainer: pl.Trainer, module: TaskModule, data: ArrowDataModule, checkpoint: Path | None, saver: Saver | None
+) -> None:
     with warnings.catch_warnings():
         # Whole batches out of a memory map: more loader processes would cost time, not save it.
         warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
         # Frozen layers are, on purpose.
         warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
+        # The sampler begins at the right batch.
+        warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
         # Lightning's own use of torch.
         warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
         try:
-            trainer.fit(module, datamodule=data)
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        except SystemExit as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
+                # Ctrl-C before training began, which Lightning makes an exit without a word.
+                raise KeyboardInterrupt from None
+            raise
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 "the device has not enough memory",
@@ -168,6 +211,9 @@ def _fit(trainer: pl.Trainer, module: TaskModule, data: ArrowDataModule) -> None
                 fix="halve trainer.batch_size and double trainer.accumulate, or set trainer.precision=bf16-mixed",
             ) from error
         except RuntimeError as error:
+            if saver and saver.signals.number:
+                # The signal reached the loader processes too.
+                raise saver.signals.stopped(saver.signals.number) from None
             if "deterministic" not in str(error):
                 raise
             raise TrainingError(
@@ -176,19 +222,6 @@ def _fit(trainer: pl.Trainer, module: TaskModule, data: ArrowDataModule) -> None
                 why=str(error).split(". ")[0],
                 fix="choose another layer, or set trainer.deterministic=false",
             ) from error
-
-
-def _read_checkpoint(path: Path) -> tuple[int, dict[str, Tensor]]:
-    """Number of the kept epoch, from 0, and the weights of the network."""
-    if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
-        raise TrainingError(
-            "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is set",
-            why="torch would run code from checkpoints",
-            fix="unset TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD",
-        )
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    state = checkpoint["state_dict"]
-    return checkpoint["epoch"], {n.removeprefix(NETWORK): t for n, t in state.items() if n.startswith(NETWORK)}
 
 
 def _await_processes(trainer: pl.Trainer) -> None:

@@ -6,34 +6,37 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar
 
 from stagewise.config.schema.train import TrainerSection
 from stagewise.errors import ConfigError
 from stagewise.training.callbacks import FiniteLoss, History, WeightAverage
-from stagewise.training.loggers import build_loggers
+from stagewise.training.checkpoints import CheckpointFiles
+from stagewise.training.keep import KeptEpoch
+from stagewise.training.resume import Saver
 
 
 def build_trainer(
-    section: TrainerSection, batches: int, validates: bool, history: Path, checkpoint: Path, logs: Path
+    section: TrainerSection, batches: int, validates: bool, history: Path, weights: Path, saver: Saver | None
 ) -> pl.Trainer:
-    """The Trainer of a run.
+    """The Trainer of a run, without loggers.
 
     Args:
         section: the config.
         batches: training batches per epoch.
         validates: whether there are validation rows.
         history: file that gets a row per epoch.
-        checkpoint: file that holds the kept epoch (``section.keep``) when the run is over.
-        logs: folder of the live logs.
+        weights: file that holds the weights of the kept epoch (``section.keep``) when the run is over.
+        saver: saves the run, or None.
 
     Raises:
         ConfigError: this machine, or Lightning, cannot do what the config asks.
     """
     _quiet()
     try:
-        return pl.Trainer(
+        trainer = pl.Trainer(
             max_epochs=section.max_epochs,
             accelerator=section.accelerator,
             devices=section.devices,
@@ -44,8 +47,9 @@ def build_trainer(
             benchmark=False,
             gradient_clip_val=section.gradient_clip,
             accumulate_grad_batches=section.accumulate,
-            callbacks=_callbacks(section, history, checkpoint),
-            logger=build_loggers(list(section.loggers), logs),
+            callbacks=[*_callbacks(section, history, weights), *([saver] if saver else [])],
+            plugins=[CheckpointFiles()] if saver else [],
+            logger=False,
             log_every_n_steps=min(50, batches),
             limit_val_batches=1.0 if validates else 0,
             num_sanity_val_steps=0,
@@ -54,7 +58,7 @@ def build_trainer(
             use_distributed_sampler=False,
             enable_progress_bar=_shows_progress(section),
             enable_model_summary=False,
-            default_root_dir=checkpoint.parent,
+            default_root_dir=weights.parent,
         )
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise ConfigError(
@@ -63,9 +67,23 @@ def build_trainer(
             why=str(error),
             fix="change trainer.accelerator, devices, strategy or precision (trainer=default runs anywhere)",
         ) from error
+    environment = trainer._accelerator_connector.cluster_environment
+    if isinstance(environment, SLURMEnvironment):
+        # Lightning would save in the middle of a step; SIGTERM is answered after one.
+        environment.auto_requeue = False
+    return trainer
 
 
-def _callbacks(section: TrainerSection, history: Path, checkpoint: Path) -> list[Callback]:
+def is_resumable(section: TrainerSection) -> bool:
+    """Whether a run can be saved: one whose processes each hold the whole network."""
+    return section.accelerator != "tpu" and section.strategy in _RESUMABLE
+
+
+_RESUMABLE = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
+"""Strategies of processes that are started anew and each hold all weights."""
+
+
+def _callbacks(section: TrainerSection, history: Path, weights: Path) -> list[Callback]:
     callbacks: list[Callback] = [FiniteLoss()]
     if section.ema_decay is not None:
         callbacks.append(WeightAverage(section.ema_decay))
@@ -81,15 +99,7 @@ def _callbacks(section: TrainerSection, history: Path, checkpoint: Path) -> list
         )
     if _shows_progress(section):
         callbacks.append(RichProgressBar(refresh_rate=20, leave=True))
-    # Not ``save_weights_only``: Lightning would then leave out the averaged weights.
-    keeper = ModelCheckpoint(
-        dirpath=checkpoint.parent,
-        filename=checkpoint.stem,
-        monitor=section.monitor if section.keep == "best" else None,
-        mode=section.mode,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    keeper = KeptEpoch(weights, section.monitor if section.keep == "best" else None, section.mode)
     return [*callbacks, keeper, History(history)]
 
 
