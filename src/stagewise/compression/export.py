@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from stagewise.compression.graph import save_graph
+from stagewise.compression.graph import renumber, save_graph
 from stagewise.compression.quiet import quiet_export
 from stagewise.data.schema import DataSchema
 from stagewise.errors import CompressionError
@@ -48,7 +48,9 @@ def export_graph(inference: Inference, schema: DataSchema, path: Path, *, opset:
         ) from error
     if program is None:
         raise CompressionError("the network cannot be exported to ONNX", where="model", why="no program was made")
-    save_graph(program.model_proto, path)
+    model = program.model_proto
+    renumber(model)
+    save_graph(model, path)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,6 +1,8 @@
 """Reading and writing ONNX graphs: equal graphs give equal bytes, and nothing of the machine is in them."""
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from stagewise.errors import CompressionError
 
 MAX_BYTES = 2**31 - 1
 """Largest graph that fits one file: the limit of protobuf."""
+
+_NUMBERED = re.compile(r"(.+)_\d+")
 
 
 def save_graph(model: onnx.ModelProto, path: Path) -> None:
@@ -40,6 +44,47 @@ def canonicalize(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
     _strip(model)
     _drop_unused_domains(model)
+
+
+def renumber(model: onnx.ModelProto) -> None:
+    """Number, in place, what the exporter named with a number in the order of the graph.
+
+    Its own numbers count constants that it drops again, and how many depends on what the process exported before. The
+    names of inputs, outputs and of the network's weights (they have a dot) stay.
+    """
+    kept = {item.name for item in (*model.graph.input, *model.graph.output)}
+    _rename(model.graph, _renamer(kept), _renamer(set()))
+
+
+def _renamer(kept: set[str]) -> Callable[[str], str]:
+    """Give ``stem_<number>`` the next number of its stem when it is first seen; other names stay."""
+    given: dict[str, str] = {}
+    next_number: Counter[str] = Counter()
+
+    def rename(name: str) -> str:
+        numbered = _NUMBERED.fullmatch(name)
+        if numbered is None or name in kept or "." in name:
+            return name
+        while name not in given:
+            candidate = f"{numbered[1]}_{next_number[numbered[1]]}"
+            next_number[numbered[1]] += 1
+            if candidate not in kept:
+                given[name] = candidate
+        return given[name]
+
+    return rename
+
+
+def _rename(graph: onnx.GraphProto, value: Callable[[str], str], step: Callable[[str], str]) -> None:
+    for node in graph.node:
+        node.name = step(node.name)
+        node.input[:] = [value(name) for name in node.input]
+        node.output[:] = [value(name) for name in node.output]
+        for attribute in node.attribute:
+            for child in [attribute.g, *attribute.graphs]:
+                _rename(child, value, step)
+    for item in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        item.name = value(item.name)
 
 
 def _strip(message: Any) -> None:
