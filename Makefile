@@ -16,7 +16,7 @@ repro: $(READY) ## set up, then run every stage that changed, from raw data to p
 	@stagewise repro
 
 test: $(READY) lint ## set up, then lint, type-check and run all tests
-	@python -m pytest -n 2 --dist loadfile
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 long: $(READY) ## run the studies that take minutes
 	@python -m pytest -n 2 --dist loadfile -m long

@@ -35,3 +35,20 @@ def mirror() -> Path:
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Name raw bytes by their length: their content may differ between workers (a time inside a gzip header)."""
     return f"{len(val)}-bytes" if isinstance(val, bytes) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of few long tests come first: begun last, one of them would keep a single worker busy at the end."""
+    first = (
+        "repro/test_faults_kill.py",
+        "exact/",
+        "review/test_planted.py",
+        "repro/",
+        "experiments/",
+        "training/test_resume.py",
+    )
+    ranks = {
+        item: next((rank for rank, name in enumerate(first) if f"tests/{name}" in str(item.path)), len(first))
+        for item in items
+    }
+    items.sort(key=lambda item: ranks[item])

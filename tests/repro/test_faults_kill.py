@@ -1,4 +1,4 @@
-"""SIGKILL of a run at 30 random moments, begun again each time: of ``dvc repro`` and of ``stagewise repro`` in turn.
+"""SIGKILL of a run at random moments, begun again each time: of ``dvc repro`` and of ``stagewise repro`` in turn.
 
 Every other kill hits DVC's process alone, whose stage must die by itself; the others hit the whole process group.
 """
@@ -20,7 +20,6 @@ from workspaces import call
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
-KILLS = 30
 OUTPUTS = ("data/raw", "data/processed", "models", "reports", "dist", "dvc.lock")
 
 
@@ -88,7 +87,8 @@ def went_well(root: Path, command: str, code: int) -> bool:
     return code == 0
 
 
-def test_30_kills_leave_nothing_half_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [10, pytest.param(30, marks=pytest.mark.long)])
+def test_kills_leave_nothing_half_done(kills: int, tmp_path: Path) -> None:
     root = fresh_workspace(tmp_path / "project")
     twin = copy_of(root, tmp_path / "undisturbed")
     began = time.monotonic()
@@ -96,10 +96,11 @@ def test_30_kills_leave_nothing_half_done(tmp_path: Path) -> None:
     whole, undisturbed = time.monotonic() - began, lock(twin)
     moments = random.Random(17)
     progress = []
-    for number in range(KILLS):
+    for number in range(kills):
         command = ("dvc", "dvc", "stagewise")[number % 3]
         run = start(root, command)
-        time.sleep(whole * moments.uniform(0.02, 0.3))  # several kills fall into each stage, on any machine
+        # Some runs get beyond the longest stage, so that kills fall into each of them, on any machine.
+        time.sleep(whole * (moments.uniform(0.4, 0.7) if number % 5 == 3 else moments.uniform(0.02, 0.2)))
         over = run.poll() is not None and went_well(root, command, run.returncode)
         if run.poll() is None:
             (os.killpg if number % 2 else os.kill)(run.pid, signal.SIGKILL)
@@ -111,7 +112,7 @@ def test_30_kills_leave_nothing_half_done(tmp_path: Path) -> None:
             (root / "dvc.lock").unlink()
             if number % 2:
                 shutil.rmtree(root / ".dvc" / "cache")
-    assert len(set(progress)) > 2, progress  # the kills fell into several stages
+    assert len(set(progress)) >= min(kills // 5, 3), progress  # the kills fell into several stages
     call(root, "stagewise", "repro")
     check(root, "stagewise")
     assert lock(root) == undisturbed

@@ -154,10 +154,18 @@ def untracked_input(root: Path) -> None:
     commit(root)
 
 
+def tracked_by_dvc(root: Path) -> None:
+    """Data too large for git: the review takes it out of the cache."""
+    call(root, "git", "rm", "--quiet", "--cached", "points.csv")
+    call(root, "dvc", "add", "points.csv")
+    record(root)
+
+
 Case = tuple[Callable[[Path], None], int, dict[str, str], set[str]]
 
 CASES: dict[str, Case] = {
     "an honest repeat": (nothing, 0, {}, set()),
+    "an input that DVC tracks": (tracked_by_dvc, 0, {}, set()),
     "a metric edited by hand": (metric_by_hand, 13, {"evaluate": DIFFERS}, {"stale-lock"}),
     "a metric edited by hand and recorded": (metric_by_hand_and_recorded, 13, {"evaluate": DIFFERS}, set()),
     "a fake model": (fake_model, 13, {"train": DIFFERS, "evaluate": DIFFERS}, set()),
@@ -178,7 +186,16 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CASES)
+LONG = {
+    "a metric edited by hand and recorded",
+    "a fake model with its answers",
+    "another seed and too few rows",
+    "a cache that is lost",
+}
+"""What others nearly show; each costs as much as they do."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in CASES])
 def test_a_spoiled_record_gets_its_verdict(name: str, honest: Path, tmp_path: Path) -> None:
     plant, code, verdicts, findings = CASES[name]
     root = copy(honest, tmp_path / "project")

@@ -21,6 +21,8 @@ _DRAWN = {".html", ".md", ".svg", ".png", ".jpg", ".txt", ".csv"}
 _TABLES = {".arrow", ".parquet", ".feather"}
 _VALUES = {".json", ".yaml", ".yml"}
 _TENSORS = {".safetensors", ".npz", ".npy"}
+EXAMPLES = "examples"
+"""Folder of rows with the graph's answers to them: as far apart as the graphs are."""
 WEIGHTS = _TENSORS
 """Judged by the answers they lead to."""
 _ENVIRONMENT = {"libraries", "key"}
@@ -103,6 +105,8 @@ class _Judge:
                 return self._graphs(before, after)
             if before.suffix in _TENSORS:
                 return None, distance.describe_tensors(before, after)
+            if EXAMPLES in Path(name).parts:
+                return None, "what the graph answers to its examples differs"
             if before.suffix in _VALUES:
                 return self._values(name, before, after)
             if is_answers(before) and is_answers(after):
@@ -134,9 +138,16 @@ class _Judge:
         )
         if answers is None:
             return verdict, "other rows"
-        self.answers.append(answers)
+        self._keep(answers)
         # Equal answers in a file that is not equal: further columns, such as intervals, moved.
         return (Verdict.NUMERICAL if verdict is Verdict.IDENTICAL else verdict), describe_answers(answers)
+
+    def _keep(self, answers: Answers) -> None:
+        """Of several files of a stage, the one whose answers moved most is told."""
+        kept = self.answers[0] if self.answers else None
+        moved = (answers.churn, answers.largest_difference)
+        if kept is None or moved > (kept.churn, kept.largest_difference):
+            self.answers = [answers]
 
     def _graphs(self, before: Path, after: Path) -> tuple[Verdict, str]:
         """Graphs are judged by their answers to the recorded test rows."""
@@ -148,7 +159,7 @@ class _Judge:
             tables.append(read_answers(out))
         verdict, answers = compare_answers(self._stage.name, tables[0], tables[1], self._thresholds)
         if answers is not None:
-            self.answers.append(answers)
+            self._keep(answers)
         return (Verdict.NUMERICAL if verdict is Verdict.IDENTICAL else verdict), (
             f"the graphs differ; {describe_answers(answers) if answers else 'their answers have other shapes'}"
         )

@@ -140,4 +140,5 @@ def _close(a: Any, b: Any, share: float) -> bool:
 
 def _word(value: Any) -> str:
     text = "absent" if value is _MISSING else value if isinstance(value, str) else repr(value)
+    text = _DIGEST.sub(lambda digest: digest[0][:8], text)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -108,12 +108,14 @@ def _equivalence(
 
 
 def _rows_to_decide(difference: float, variance: float, margin: float, alpha: float, rows: int) -> int:
-    """Rows for a power of 80 % if the true difference is nil (or, past the margin, as seen) and rows stay as they are.
+    """Rows for a power of 80 % if everything is as seen in these rows, by the normal approximation.
 
-    With a true difference of nil both one-sided tests must reject, hence the half of 1 - power; at alpha 0.05 the
-    factor is 8.56. Few rows without a discordant one say little of the variance: it counts as one row's at least.
+    Where the models look equally good both one-sided tests must reject, hence the half of 1 - power; at alpha 0.05 the
+    factor is 8.56. Few rows without a discordant one say little of the variance: it counts as one row's at least. The
+    approximation may fall short of what the score statistic asks for where few rows are discordant: then twice as many.
     """
-    past = abs(difference) > margin
-    z = norm.isf(alpha / 2) + norm.isf(1 - POWER) if past else norm.isf(alpha) + norm.isf((1 - POWER) / 2)
-    distance = abs(difference) - margin if past else margin
-    return max(math.ceil(float(z) ** 2 * max(variance, 1 / rows) / distance**2), rows + 1)
+    distance = abs(margin - abs(difference))
+    equal = abs(difference) < margin / 2
+    z = norm.isf(alpha) + norm.isf((1 - POWER) / 2 if equal else 1 - POWER)
+    wanted = (z / (margin if equal else max(distance, margin / 100))) ** 2 * max(variance, 1 / rows)
+    return max(math.ceil(float(wanted)), 2 * rows if wanted <= rows else rows + 1)
