@@ -5,7 +5,8 @@
 Its data say which pictures: those of digits are on the quick start, the others on the pages about texts, tables,
 numbers, speech and series. So run that experiment first; the others' pictures are left as they are.
 
-The pictures of reports need Chromium on the PATH; without it they are left as they are, too.
+The pictures of reports need Chromium on the PATH; without it they are left as they are, too. That of a review is of the
+newest one in .stagewise/reviews/, if there is any.
 """
 
 import json
@@ -81,19 +82,22 @@ def main() -> None:
     if chromium is None:
         print(f"Chromium is not on the PATH: docs/{pictures.report} stays as it is")
         return
-    photograph(chromium, pictures)
+    report = only(pictures.sections, (ROOT / "reports/evaluation/report.html").read_text())
+    photograph(chromium, report, pictures.height, DOCS / pictures.report)
+    reviews = sorted((ROOT / ".stagewise/reviews").glob("*/review.html"), key=lambda page: page.stat().st_mtime)
+    if reviews and data == "digits":
+        photograph(chromium, reviews[-1].read_text(encoding="utf-8"), 1100, DOCS / "review.png")
 
 
-def photograph(chromium: str, pictures: Pictures) -> None:
-    """Write the picture of the report."""
+def photograph(chromium: str, page: str, height: int, target: Path) -> None:
+    """Write the picture of the top of a page."""
     with tempfile.TemporaryDirectory() as folder:
-        shot = Path(folder) / "report.png"
-        page = Path(folder) / "report.html"
-        page.write_text(only(pictures.sections, (ROOT / "reports/evaluation/report.html").read_text()))
-        options = [*QUIET, f"--user-data-dir={folder}", f"--window-size=1200,{pictures.height}", f"--screenshot={shot}"]
-        subprocess.run([chromium, *options, page.as_uri()], check=True, capture_output=True)
+        shot, file = Path(folder) / "page.png", Path(folder) / "page.html"
+        file.write_text(page, encoding="utf-8")
+        options = [*QUIET, f"--user-data-dir={folder}", f"--window-size=1200,{height}", f"--screenshot={shot}"]
+        subprocess.run([chromium, *options, file.as_uri()], check=True, capture_output=True)
         with Image.open(shot) as picture:
-            picture.convert("RGB").quantize(128).save(DOCS / pictures.report, optimize=True)
+            picture.convert("RGB").quantize(128).save(target, optimize=True)
 
 
 def only(shown: tuple[str, ...], page: str) -> str:

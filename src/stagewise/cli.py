@@ -24,7 +24,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 2 after a mistake of the user, else what the command says."""
-    options = _parser().parse_args(arguments)
+    options = _parse(sys.argv[1:] if arguments is None else list(arguments))
     try:
         sys.exit(options.run(options))
     except StagewiseError as error:
@@ -41,6 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(130)
 
 
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """What follows ``repro`` is passed on as it is; argparse would take options among it for its own."""
+    if arguments[:1] != ["repro"]:
+        return _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments[:1])
+    options.arguments = arguments[1:]
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stagewise",
@@ -52,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     repro = commands.add_parser("repro", help="run every stage that changed, then show the result")
-    repro.add_argument("dvc", nargs=argparse.REMAINDER, help="passed on to dvc repro")
+    repro.add_argument("arguments", nargs="*", help="passed on to dvc repro")
     repro.set_defaults(run=_repro)
 
     summary = commands.add_parser("summary", help="show accuracy, size, latency and where everything lies")
@@ -123,8 +132,8 @@ def _repro(options: argparse.Namespace) -> int:
     from stagewise.config.reproduce import reproduce
     from stagewise.summary import print_summary
 
-    code = reproduce(Path.cwd(), options.dvc)
-    if code == 0 and not options.dvc:  # a part of the pipeline leaves figures of an earlier run
+    code = reproduce(Path.cwd(), options.arguments)
+    if code == 0 and not options.arguments:  # a part of the pipeline leaves figures of an earlier run
         print_summary(Path.cwd())
     return code
 

@@ -9,6 +9,7 @@ StagewiseError
 ├── CompressionError   export, quantisation or the parity check failed
 ├── PackageError       a package is incomplete, damaged, or cannot read its input
 ├── ReviewError        a review cannot be made, or does not verify
+├── SweepError         a sweep cannot run, or is not there
 └── StageError         a stage was started wrongly, or its inputs moved while it ran
 
 A user's mistake is told in one message and a non-zero exit code, never in a traceback.
@@ -88,3 +89,7 @@ class StageError(StagewiseError):
 
 class ReviewError(StagewiseError):
     """A review cannot be made, or does not verify."""
+
+
+class SweepError(StagewiseError):
+    """A sweep cannot run, or is not there."""

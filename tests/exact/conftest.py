@@ -34,8 +34,9 @@ class Variant:
 
 
 @pytest.fixture(scope="session")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The two projects, with all that came out of every case below ``cases/``."""
+def projects(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Path, Path]:
+    """The two projects, with all that came out of every case that a test asks for below ``cases/``."""
+    asked = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
     folder = tmp_path_factory.mktemp("exact")
     plain = {"LC_ALL": "C", "LANG": "C", "TZ": "UTC", "PYTHONHASHSEED": "0"}
     other = {**other_locale(folder), "TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "4242", "COLUMNS": "40"}
@@ -47,7 +48,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     roots = [lay_project(folder / variant.folder, own) for variant in variants]
     # Homes of ASCII letters: onnx opens no temporary file below another name in a locale of eight-bit letters.
     homes = [folder / "home", folder / "other home"]
-    runs = [start(*given) for given in zip(roots, homes, variants, strict=True)]
+    runs = [start(*given, asked) for given in zip(roots, homes, variants, strict=True)]
     try:
         for root, run in zip(roots, runs, strict=True):
             code = run.wait(timeout=1800)
@@ -77,8 +78,8 @@ def lay_project(root: Path, own: Path) -> Path:
     return root
 
 
-def start(root: Path, home: Path, variant: Variant) -> subprocess.Popen[bytes]:
-    todo = [[name, overrides] for name, overrides in cases()[0].items() if missing(name) is None]
+def start(root: Path, home: Path, variant: Variant, asked: set[str]) -> subprocess.Popen[bytes]:
+    todo = [[name, overrides] for name, overrides in cases()[0].items() if name in asked and missing(name) is None]
     todo = [[name, [*overrides, f"trainer.workers={variant.workers}"]] for name, overrides in todo]
     (root / "cases.json").write_text(json.dumps(todo[::-1] if variant.reverse else todo))
     home.mkdir()

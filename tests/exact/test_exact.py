@@ -13,6 +13,11 @@ from cases import ROOT, cases, ends_after_training, missing, transforms
 from safetensors.numpy import load_file
 
 CASES, PROBLEMS = cases()
+QUICK = {
+    "model-cnn", "model-text_rnn", "model-tabular_mlp", "model-series_lstm",
+    "augment-strong", "augment-sound", "augment-text_strong", "augment-series", "augment-table_swap", "task-regression",
+}  # fmt: skip
+"""One of each kind; `make long` runs all."""
 MADE = (
     "processed/schema.json",
     "processed/train.arrow",
@@ -51,7 +56,7 @@ def test_the_processes_differ_in_what_must_not_matter(projects: tuple[Path, Path
     assert [name for name in one if one[name] == two[name]] == []
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name not in QUICK)) for name in CASES])
 def test_two_fresh_processes_give_equal_bytes(projects: tuple[Path, Path], name: str) -> None:
     if package := missing(name):
         pytest.skip(f"{package} is not installed")

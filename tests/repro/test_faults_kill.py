@@ -87,7 +87,7 @@ def went_well(root: Path, command: str, code: int) -> bool:
     return code == 0
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [6, pytest.param(30, marks=pytest.mark.long)])
 def test_kills_leave_nothing_half_done(kills: int, tmp_path: Path) -> None:
     root = fresh_workspace(tmp_path / "project")
     twin = copy_of(root, tmp_path / "undisturbed")
@@ -100,7 +100,7 @@ def test_kills_leave_nothing_half_done(kills: int, tmp_path: Path) -> None:
         command = ("dvc", "dvc", "stagewise")[number % 3]
         run = start(root, command)
         # Some runs get beyond the longest stage, so that kills fall into each of them, on any machine.
-        time.sleep(whole * (moments.uniform(0.4, 0.7) if number % 5 == 3 else moments.uniform(0.02, 0.2)))
+        time.sleep(whole * (moments.uniform(0.4, 0.7) if number % 5 == 2 else moments.uniform(0.02, 0.2)))
         over = run.poll() is not None and went_well(root, command, run.returncode)
         if run.poll() is None:
             (os.killpg if number % 2 else os.kill)(run.pid, signal.SIGKILL)
@@ -112,7 +112,7 @@ def test_kills_leave_nothing_half_done(kills: int, tmp_path: Path) -> None:
             (root / "dvc.lock").unlink()
             if number % 2:
                 shutil.rmtree(root / ".dvc" / "cache")
-    assert len(set(progress)) >= min(kills // 5, 3), progress  # the kills fell into several stages
+    assert len(set(progress)) >= min(1 + kills // 5, 3), progress  # the kills fell into several stages
     call(root, "stagewise", "repro")
     check(root, "stagewise")
     assert lock(root) == undisturbed

@@ -191,6 +191,9 @@ LONG = {
     "a fake model with its answers",
     "another seed and too few rows",
     "a cache that is lost",
+    "weights that differ by rounding",
+    "another version of a library",
+    "an input that git does not hold",
 }
 """What others nearly show; each costs as much as they do."""
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stagewise.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class LockedOut:
@@ -28,6 +30,22 @@ class Damaged:
     """Of the output, or of the file inside it, relative to the project."""
     object: Path
     why: str
+
+
+def cache_folder(root: Path) -> Path:
+    """Return where the project at ``root`` keeps objects by their MD5; nothing there is looked at.
+
+    Raises:
+        ConfigError: DVC cannot read the project.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            return Path(repo.cache.local.path)
+    except DvcException as error:
+        raise ConfigError("DVC cannot read the project", where=str(root), why=str(error).strip()) from error
 
 
 def object_path(cache: Path, md5: str) -> Path:

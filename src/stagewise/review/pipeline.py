@@ -86,19 +86,6 @@ def locked_outs(root: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", []) if "md5" in out}
 
 
-def cache_folder(root: Path) -> Path:
-    """Where the checkout at ``root`` keeps objects by their MD5; nothing there is looked at.
-
-    Raises:
-        ReviewError: DVC does not know the folder.
-    """
-    try:
-        with Repo(str(root)) as repo:
-            return Path(repo.cache.local.path)
-    except DvcException as error:
-        raise ReviewError("DVC cannot read the project", where=str(root), why=str(error).strip()) from error
-
-
 def _stage(stage: Any) -> PipelineStage:
     params = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
     return PipelineStage(

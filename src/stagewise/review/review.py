@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from stagewise.config.cache import cache_folder
 from stagewise.config.compose import compose
 from stagewise.config.git import find_commit, git
 from stagewise.config.schema.review import ReviewSection
@@ -16,7 +17,7 @@ from stagewise.errors import ConfigError, ReviewError
 from stagewise.review.environment import describe_environment
 from stagewise.review.figures import curves, metrics
 from stagewise.review.findings import claims, inputs, libraries, observed, splits
-from stagewise.review.pipeline import cache_folder, read_pipeline
+from stagewise.review.pipeline import read_pipeline
 from stagewise.review.provenance import graph
 from stagewise.review.record import Finding, Review, Revision
 from stagewise.review.recorded import restore

@@ -1,5 +1,6 @@
 """Checkpoints on disk: written whole or not at all, read only when their digest is right; nothing unpickles."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -159,7 +160,7 @@ class CheckpointFolder:
     def remove(self) -> None:
         """Remove the run's checkpoints: it is over."""
         shutil.rmtree(self.path, ignore_errors=True)
-        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+        with contextlib.suppress(OSError):  # other runs have theirs there, or it is a link
             self.path.parent.rmdir()
 
 
