@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    """What follows ``repro`` is passed on as it is; argparse would take options among it for its own."""
-    if arguments[:1] != ["repro"]:
+    """What follows ``repro`` and ``sweep`` is passed on as it is; argparse would take options among it for its own."""
+    if arguments[:1] not in (["repro"], ["sweep"]):
         return _parser().parse_args(arguments)
     options = _parser().parse_args(arguments[:1])
     options.arguments = arguments[1:]
@@ -105,7 +105,7 @@ def _add_questions(commands: Any) -> None:
 
 
 def _add_review(commands: Any) -> None:
-    """Add the commands that prove a result, and check the proof."""
+    """Add the commands that prove a result, check the proof, and search for a better one."""
     review = commands.add_parser(
         "review",
         help="execute a revision again from its raw inputs and judge every stage",
@@ -120,6 +120,10 @@ def _add_review(commands: Any) -> None:
     review.add_argument("--attest", action="store_true", help="also write an in-toto statement over the result")
     review.add_argument("--key", type=Path, metavar="PEM", help="private key (Ed25519 or P-256) that signs it")
     review.set_defaults(run=_review)
+
+    sweep = commands.add_parser("sweep", help="run the whole pipeline for every choice of a search")
+    sweep.add_argument("arguments", nargs="*", help="Hydra's multirun overrides; or show, best, apply")
+    sweep.set_defaults(run=_sweep)
 
     verify = commands.add_parser("verify", help="check a statement: its signature, and what it is about")
     verify.add_argument("file", type=Path, metavar="FILE", help="review.intoto.json, beside its review.json")
@@ -197,6 +201,12 @@ def _review(options: argparse.Namespace) -> int:
     from stagewise.review.command import run_review
 
     return run_review(Path.cwd(), options)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from stagewise.sweeps.command import run
+
+    return run(Path.cwd(), options.arguments)
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -1,0 +1,184 @@
+"""``stagewise sweep``: start a search, or look at one."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from stagewise.config.compose import compose
+from stagewise.errors import SweepError
+from stagewise.sweeps.record import (
+    FOLDER,
+    Sweep,
+    Trial,
+    read_sweep,
+    read_trial,
+    sweep_file,
+    sweep_names,
+    trials_of,
+    write_record,
+)
+
+LOOKS = ("show", "best", "apply", "export")
+
+
+def run(root: Path, arguments: Sequence[str]) -> int:
+    """Run the command with its arguments; return the exit code: 1 when a trial failed.
+
+    Raises:
+        SweepError, ConfigError: the sweep cannot run, or is not there.
+    """
+    if arguments and arguments[0] in LOOKS:
+        return _look(root, arguments[0], list(arguments[1:]))
+    options, overrides = _parser().parse_known_args(list(arguments))
+    return _sweep(root, options, overrides, list(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stagewise sweep",
+        description="Run the whole pipeline for every choice, each trial isolated, no stage computed twice.",
+        epilog="also: stagewise sweep show|best|export [--name NAME], sweep apply TRIAL. Overrides are Hydra's: "
+        "model=cnn,mlp optimizer.lr=1e-3,1e-2 'seed=range(3)', hydra/sweeper=optuna, sweep=<file of conf/sweep/>",
+    )
+    parser.add_argument("-m", "--multirun", action="store_true", help="as Hydra has it; always on")
+    parser.add_argument("--name", default="sweep", help="of the sweep (sweep)")
+    parser.add_argument(
+        "--objective",
+        action="append",
+        default=[],
+        metavar="METRIC[:min|max]",
+        help="what to choose by; may be repeated",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="trials at once (cores / threads)")
+    parser.add_argument("--on-error", choices=("continue", "stop"), default="continue", help="when a trial fails")
+    return parser
+
+
+def _sweep(root: Path, options: argparse.Namespace, overrides: list[str], arguments: list[str]) -> int:
+    from stagewise.config.cache import cache_folder
+    from stagewise.sweeps.app import main, write_config
+    from stagewise.sweeps.base import snapshot
+    from stagewise.sweeps.measures import objectives_from
+    from stagewise.sweeps.output.live import LiveTable
+    from stagewise.sweeps.runner import Plan, stop_file
+    from stagewise.sweeps.space import check_space, read_space
+    from stagewise.sweeps.workspace import make_workspace
+
+    space = read_space(overrides)
+    project = compose(root)
+    objectives = objectives_from(options.objective, project.trainer)
+    check_space(root, space)
+    head, snap = snapshot(root)
+    folder, cache = root / FOLDER / options.name, cache_folder(root)
+    base = make_workspace(root, head, snap, cache, folder / "base")
+    stop_file(root, options.name).unlink(missing_ok=True)
+    sweep = Sweep(name=options.name, arguments=arguments, objectives=objectives, base=snap, total=space.total)
+    write_record(sweep, sweep_file(root, options.name))
+    jobs = options.jobs or max((os.cpu_count() or 1) // project.threads, 1)
+    plan = Plan(
+        root=root, sweep=options.name, base=base, head=head, snapshot=snap, cache=cache.parent.parent,
+        objectives=objectives, on_error=options.on_error, devices=_devices(),
+    )  # fmt: skip
+    sys.argv = ["stagewise sweep", *write_config(folder / "hydra", plan, space, jobs, root / "conf/sweep")]
+    with LiveTable(root, options.name):
+        main()
+    return _finish(root, options.name)
+
+
+def _finish(root: Path, name: str) -> int:
+    sweep, trials = _load(root, name)
+    _print(sweep, trials, root)
+    return int(any(trial.state == "failed" for trial in trials))
+
+
+def _look(root: Path, what: str, arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog=f"stagewise sweep {what}")
+    if what == "apply":
+        parser.add_argument("trial", metavar="TRIAL", help="id of a trial, or its first digits")
+    if what == "export":
+        parser.add_argument("file", type=Path, metavar="FILE", help=".csv or .parquet")
+    parser.add_argument("--name", help="of the sweep (the newest)")
+    options = parser.parse_args(arguments)
+    if what == "apply":
+        return apply(root, options.trial)
+    names = sweep_names(root)
+    if not names:
+        raise SweepError("there is no sweep yet", where=str(FOLDER), fix="stagewise sweep -m model=cnn,mlp")
+    sweep, trials = _load(root, options.name or names[-1])
+    if what == "show":
+        _print(sweep, trials, root)
+    elif what == "best":
+        print(_best(sweep, trials).id)
+    else:
+        from stagewise.sweeps.output.export import export
+
+        export(sweep, trials, options.file)
+        print(options.file)
+    return 0
+
+
+def apply(root: Path, trial: str) -> int:
+    """Write a trial's params.yaml and restore its outputs, so that ``dvc repro`` then runs nothing.
+
+    Raises:
+        SweepError: there is no such finished trial, or params.yaml has changes that would be lost.
+    """
+    found = sorted(file.stem for file in (root / FOLDER / "trials").glob(f"{trial}*.json"))
+    record = read_trial(root, found[0]) if len(found) == 1 else None
+    if record is None or record.state != "finished":
+        why = "no trial begins so" if not found else "several do" if len(found) > 1 else "it has not finished"
+        raise SweepError(f"the trial {trial} cannot be applied", why=why, fix="stagewise sweep show lists the trials")
+    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=root, check=False).returncode
+    if dirty:
+        raise SweepError(
+            "the working tree has changes that would be overwritten", fix="git commit or git stash them, then apply"
+        )
+    done = subprocess.run([sys.executable, "-m", "dvc", "exp", "apply", record.experiment], cwd=root, check=False)
+    if done.returncode:
+        return done.returncode
+    return subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=root, check=False).returncode
+
+
+def _load(root: Path, name: str) -> tuple[Sweep, list[Trial]]:
+    sweep = read_sweep(root, name)
+    if sweep is None:
+        names = sweep_names(root)
+        raise SweepError(
+            f"there is no sweep {name!r}",
+            where=str(FOLDER),
+            fix=f"choose one of {', '.join(names)}" if names else "start one",
+        )
+    return sweep, list(trials_of(root, sweep))
+
+
+def _best(sweep: Sweep, trials: list[Trial]) -> Trial:
+    """Of the best point, the repetition nearest to its mean: not the luckiest seed."""
+    from stagewise.sweeps.output.points import rank
+
+    points = rank(trials, sweep.objectives)
+    if not points:
+        raise SweepError("no trial has finished", fix="stagewise sweep show")
+    return points[0].typical(sweep.objectives[0])
+
+
+def _print(sweep: Sweep, trials: list[Trial], root: Path) -> None:
+    from stagewise.sweeps.output.page import to_html
+    from stagewise.sweeps.output.table import print_ranking
+
+    page = root / FOLDER / sweep.name / "sweep.html"
+    page.write_text(to_html(sweep, trials), encoding="utf-8", newline="\n")
+    print_ranking(sweep, trials, Console(highlight=False), page=page.relative_to(root))
+
+
+def _devices() -> int:
+    """GPUs that may be shared out: those that CUDA_VISIBLE_DEVICES names, else those that the driver shows."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return len([device for device in named.split(",") if device.strip() not in ("", "-1")])
+    gpus = Path("/proc/driver/nvidia/gpus")
+    return len(list(gpus.iterdir())) if gpus.is_dir() else 0
