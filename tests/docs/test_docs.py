@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stagewise.cli import _parser
+from stagewise.cli import _parse
 from stagewise.config.compose import compose
 from stagewise.errors import ConfigError
 
@@ -75,7 +75,7 @@ def check(project: Path, command: str) -> None:
     if words[0] == "make":
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     elif words[0] == "stagewise" or words[:3] == ["python", "-m", "stagewise"]:
-        options = _parser().parse_args(words[1:] if words[0] == "stagewise" else words[3:])
+        options = _parse(words[1:] if words[0] == "stagewise" else words[3:])
         try_overrides(project, getattr(options, "overrides", []), may_be_wrong=True)
     elif words[:3] == ["dvc", "exp", "run"]:
         try_overrides(project, [words[i + 1] for i, word in enumerate(words) if word == "-S"])

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 
 CASES, PROBLEMS = cases()
 QUICK = {
-    "model-cnn", "model-text_rnn", "model-tabular_mlp", "model-series_lstm",
-    "augment-strong", "augment-sound", "augment-text_strong", "augment-series", "augment-table_swap", "task-regression",
+    "model-cnn", "model-text_rnn", "model-tabular_mlp",
+    "augment-strong", "augment-sound", "augment-series",
 }  # fmt: skip
 """One of each kind; `make long` runs all."""
 MADE = (

@@ -190,7 +190,13 @@ def test_other_weights_to_start_from_are_another_run(trained: Path) -> None:
 
 QUIET = [name for name, (_, expected) in EDITS.items() if expected <= CONFIGURE]
 """What enters no stage; `make long` tries each of them alone."""
-LIKE_OTHERS = {"a constant of a class", "the thread count", "the learning rate", "the style of the report"}
+LIKE_OTHERS = {
+    "a constant of a class",
+    "the version of Python",
+    "the thread count",
+    "the learning rate",
+    "the style of the report",
+}
 """What runs the same stages as another edit, for another reason; in `make long`, too."""
 
 

@@ -194,6 +194,8 @@ LONG = {
     "weights that differ by rounding",
     "another version of a library",
     "an input that git does not hold",
+    "an input that DVC tracks",
+    "a stage that fails",
 }
 """What others nearly show; each costs as much as they do."""
 

@@ -153,10 +153,10 @@ class Delimited(Table):
                 yield number, line.rstrip("\r\n").split(self._delimiter), undecodable(line, self._encoding)
 
     def _quoted(self, lines: IO[str]) -> Iterator[tuple[int, list[str], str | None]]:
-        csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
         reader = csv.reader(lines, delimiter=self._delimiter, quotechar=self._quote, strict=True)
         while True:
             line = reader.line_num + 1
+            limit = csv.field_size_limit(_LONGEST_FIELD)  # one for the whole process, which other readers rely on
             try:
                 fields = next(reader, None)
                 error = None if fields is None else undecodable(self._delimiter.join(fields), self._encoding)
@@ -166,6 +166,8 @@ class Delimited(Table):
                     raise self._unclosed(line) from failure
                 if reader.line_num > line:
                     error = f"lines {line} to {reader.line_num}: {error}"
+            finally:
+                csv.field_size_limit(limit)
             if fields is None:
                 return
             if error or len(fields) > 1 or "".join(fields).strip():
