@@ -24,6 +24,21 @@ trainer: {use: default}
 compress: {use: int8, max_drop: 0.005}
 """
 
+QUICK_PARAMS = """\
+name: my-model
+version: 0.1.0
+seed: 0
+threads: 1
+data: digits
+augment: none
+model: {use: mlp, hidden: [16]}
+optimizer: {use: adamw, lr: 0.005}
+trainer: {use: default, max_epochs: 1, loggers: []}
+evaluate: {use: default, resamples: 10}
+compress: {use: fp32, latency: {repeats: 1}}
+"""
+"""A pipeline whose stages take no longer than their imports."""
+
 
 def workspace(root: Path) -> Path:
     """Copy the project's files as git sees them into ``root``, as a git repository of its own with an empty cache."""

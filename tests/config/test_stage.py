@@ -67,7 +67,7 @@ def start(root: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "stages/demo.py"],
         cwd=root,
-        env={**os.environ, "DVC_STAGE": "demo", **environment},
+        env={**os.environ, "DVC_STAGE": "demo", "DVC_ROOT": str(root), **environment},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -152,12 +152,22 @@ def test_a_second_run_in_the_same_folder_is_refused(root: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is needed")
-def test_a_stage_dies_with_its_parent(root: Path) -> None:
+@pytest.mark.parametrize("command", ["exec python stages/demo.py", "python stages/demo.py; exit $?"])
+def test_a_stage_dies_with_its_dvc(root: Path, command: str) -> None:
+    """Whether the shell in between gives its place to the command or not."""
     prepare(root, "Path('pid').write_text(str(__import__('os').getpid())); time.sleep(60)")
+    (root / ".dvc" / "tmp").mkdir(parents=True)
+    (root / "dvc.py").write_text(
+        "import json, os, subprocess\n"
+        "entry = {'pid': os.getpid(), 'cmd': 'dvc repro'}\n"
+        "open('.dvc/tmp/rwlock', 'w').write(json.dumps({'write': {'out/a': entry}, 'read': {}}))\n"
+        f"subprocess.run(['sh', '-c', {command!r}])\n"
+    )
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     parent = subprocess.Popen(
-        [sys.executable, "-c", "import subprocess, sys; subprocess.run([sys.executable, 'stages/demo.py'])"],
+        [sys.executable, "dvc.py"],
         cwd=root,
-        env={**os.environ, "DVC_STAGE": "demo"},
+        env={**os.environ, "PATH": path, "DVC_STAGE": "demo", "DVC_ROOT": str(root)},
     )
     wait_for(root / "pid")
     parent.send_signal(signal.SIGKILL)
@@ -205,13 +215,14 @@ def test_a_fault_of_the_code_keeps_its_traceback(root: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 def test_a_stage_whose_dvc_died_between_two_others_ends_at_once(root: Path) -> None:
-    """A later run has taken the dead one off DVC's notes; whoever adopts orphans is the stage's parent."""
+    """A later run has taken the dead one off DVC's notes."""
     prepare(root, "pass")
     (root / ".dvc" / "tmp").mkdir(parents=True)
     (root / ".dvc" / "tmp" / "rwlock").write_text('{"write": {}, "read": {}}')
     (root / "late.py").write_text(LATE)
     shell = f"PARENT=$$ {sys.executable} late.py &"
-    subprocess.run(["sh", "-c", shell], cwd=root, env={**os.environ, "DVC_STAGE": "demo"}, check=True)
+    environment = {**os.environ, "DVC_STAGE": "demo", "DVC_ROOT": str(root)}
+    subprocess.run(["sh", "-c", shell], cwd=root, env=environment, check=True)
     wait_for(root / "ended")
     assert (root / "ended").read_text() == str(128 + signal.SIGKILL)
     assert not (root / "started").exists()

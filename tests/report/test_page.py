@@ -1,9 +1,9 @@
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 
 import pytest
+from pages import Page
 from shades import from_probabilities, random_predictions
 
 from stagewise.config.schema.evaluate import EvaluateSection, EvaluateSettings
@@ -13,29 +13,6 @@ from stagewise.metrics.intervals import student
 from stagewise.report.page import figure, label, learning_curves, percent, plain, render, thousands
 
 FETCHES = ("src", "href", "srcset", "data", "action", "poster", "background", "xlink:href")
-
-
-class Page(HTMLParser):
-    """Collects tags and checks that they close."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags, self.attributes, self._open = [], [], []
-        self.feed(text)
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-        if tag not in {"meta", "img"}:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
 
 
 @pytest.fixture

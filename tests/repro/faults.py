@@ -9,27 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from workspaces import call, workspace
-
-PARAMS = """\
-name: my-model
-version: 0.1.0
-seed: 0
-threads: 1
-data: digits
-augment: none
-model: {use: mlp, hidden: [16]}
-optimizer: {use: adamw, lr: 0.005}
-trainer: {use: default, max_epochs: 1, loggers: []}
-evaluate: {use: default, resamples: 10}
-compress: {use: fp32, latency: {repeats: 1}}
-"""
+from workspaces import QUICK_PARAMS, call, workspace
 
 
 def fresh_workspace(root: Path) -> Path:
     """A workspace in which nothing has run, with a pipeline that takes seconds."""
     workspace(root)
-    (root / "params.yaml").write_text(PARAMS)
+    (root / "params.yaml").write_text(QUICK_PARAMS)
     (root / "dvc.lock").unlink()
     return root
 

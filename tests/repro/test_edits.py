@@ -10,26 +10,12 @@ from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
-from workspaces import call, workspace
+from workspaces import QUICK_PARAMS, call, workspace
 
 CONFIGURE = {"configure"}
 AFTER_TRAIN = {"train", "evaluate", "compress", "package"}
 AFTER_PREPROCESS = AFTER_TRAIN | {"preprocess"}
 ALL = AFTER_PREPROCESS | {"ingest"}
-
-PARAMS = """\
-name: my-model
-version: 0.1.0
-seed: 0
-threads: 1
-data: digits
-augment: none
-model: {use: mlp, hidden: [16]}
-optimizer: {use: adamw, lr: 0.005}
-trainer: {use: default, max_epochs: 1, loggers: []}
-evaluate: {use: default, resamples: 10}
-compress: {use: fp32, latency: {repeats: 1}}
-"""
 
 Edit = Callable[[Path], dict[str, str] | None]
 
@@ -37,7 +23,7 @@ Edit = Callable[[Path], dict[str, str] | None]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = workspace(tmp_path_factory.mktemp("edits") / "project")
-    (root / "params.yaml").write_text(PARAMS)
+    (root / "params.yaml").write_text(QUICK_PARAMS)
     call(root, "dvc", "repro")
     return root
 

@@ -1,5 +1,6 @@
 """SIGKILL of a run at random moments, begun again each time: of ``dvc repro`` and of ``stagewise repro`` in turn.
 
+Their stages are started by a shell that gives its place to the command, and by one that stands in between.
 Every other kill hits DVC's process alone, whose stage must die by itself; the others hit the whole process group.
 """
 
@@ -23,9 +24,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at proces
 OUTPUTS = ("data/raw", "data/processed", "models", "reports", "dist", "dvc.lock")
 
 
-def start(root: Path, command: str) -> subprocess.Popen[bytes]:
+def start(root: Path, command: str, shell: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
+        "SHELL": shell,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": str(root / "src"),
         "DVC_SITE_CACHE_DIR": str(root.parent / f"{root.name}-site"),
@@ -98,7 +100,7 @@ def test_kills_leave_nothing_half_done(kills: int, tmp_path: Path) -> None:
     progress = []
     for number in range(kills):
         command = ("dvc", "dvc", "stagewise")[number % 3]
-        run = start(root, command)
+        run = start(root, command, ("/bin/sh", "/bin/bash")[number // 2 % 2])
         # Some runs get beyond the longest stage, so that kills fall into each of them, on any machine.
         time.sleep(whole * (moments.uniform(0.4, 0.7) if number % 5 == 2 else moments.uniform(0.02, 0.2)))
         over = run.poll() is not None and went_well(root, command, run.returncode)

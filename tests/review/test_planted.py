@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
-from small_project import PARAMS, commit, copy, record, review, small_project
+from small_project import commit, copy, record, review, small_project
 from workspaces import call
 
 IDENTICAL, NUMERICAL, STATISTICAL = "IDENTICAL", "NUMERICALLY EQUIVALENT", "STATISTICALLY EQUIVALENT"
@@ -214,7 +214,3 @@ def test_a_spoiled_record_gets_its_verdict(name: str, honest: Path, tmp_path: Pa
     assert {finding["code"] for finding in found["findings"]} == findings, printed
     shutil.rmtree(root / "review")
     assert call(root, "git", "status", "--porcelain").stdout == before  # a review changes nothing
-
-
-def test_params_of_the_small_project_have_a_margin() -> None:
-    assert "margin: 0.05" in PARAMS

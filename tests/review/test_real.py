@@ -4,19 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import workspaces
 from small_project import commit, copy, review
 from workspaces import call, workspace
 
-PARAMS = """\
-name: real
-version: 0.1.0
-seed: 0
-threads: 2
-data: digits
-augment: light
-model: cnn
-trainer: {use: default, max_epochs: 2, loggers: []}
-"""
+PARAMS = workspaces.PARAMS.replace("{use: default}", "{use: default, max_epochs: 2, loggers: []}")
 
 pytestmark = pytest.mark.long
 EQUIVALENT = {"IDENTICAL", "NUMERICALLY EQUIVALENT", "STATISTICALLY EQUIVALENT"}

@@ -4,24 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from workspaces import call, workspace
+from workspaces import QUICK_PARAMS, call, workspace
 
 from stagewise.sweeps.record import Trial, read_sweep, trials_of
-
-PARAMS = """\
-name: swept
-version: 0.1.0
-seed: 0
-threads: 1
-data: digits
-augment: none
-model: {use: mlp, hidden: [16]}
-optimizer: {use: adamw, lr: 0.005}
-trainer: {use: default, max_epochs: 2, loggers: []}
-evaluate: {use: default, resamples: 10}
-compress: {use: fp32, latency: {repeats: 1}}
-"""
-
 
 pytestmark = pytest.mark.long  # minutes
 
@@ -30,7 +15,7 @@ pytestmark = pytest.mark.long  # minutes
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which one sweep of two learning rates has run."""
     root = workspace(tmp_path_factory.mktemp("swept") / "project")
-    (root / "params.yaml").write_text(PARAMS)
+    (root / "params.yaml").write_text(QUICK_PARAMS)
     (root / "dvc.lock").unlink(missing_ok=True)
     call(root, "git", "add", "--all")
     call(root, "git", "commit", "--quiet", "--message", "small")

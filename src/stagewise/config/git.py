@@ -19,6 +19,18 @@ def git(root: Path, *arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def run_git(folder: Path, *arguments: str) -> None:
+    """Have git do something in ``folder``.
+
+    Raises:
+        ConfigError: it refuses; with what it says.
+    """
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise ConfigError(f"git {arguments[0]} failed", where=str(folder), why=said)
+
+
 def find_commit(root: Path, revision: str) -> str:
     """Return the 40 digits of the commit that ``revision`` names.
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,28 @@ _FOLDER = Path(__file__).parent
 _PHASES = {"train": "training", "val": "validation"}
 
 
-def render(template: Path, context: dict[str, Any]) -> str:
-    """Fill a template, which may extend those beside this module; everything but our own markup is escaped."""
+def render(
+    template: Path,
+    context: dict[str, Any],
+    *,
+    style: Path | None = None,
+    filters: Mapping[str, Any] | None = None,
+    clean: Callable[[str], str] | None = None,
+) -> str:
+    """Fill a template, which may extend those beside this module; everything but our own markup is escaped.
+
+    Args:
+        template: the file.
+        context: its variables.
+        style: a style sheet laid over that of all pages.
+        filters: further ones.
+        clean: applied to every text before it is escaped, where it may come from anyone.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([template.parent, _FOLDER]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=None if clean is None else lambda value: clean(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -33,8 +50,9 @@ def render(template: Path, context: dict[str, Any]) -> str:
         "label": label,
         "thousands": thousands,
         "plain": plain,
+        **(filters or {}),
     }
-    css = (_FOLDER / "page.css").read_text(encoding="utf-8")
+    css = "".join(file.read_text(encoding="utf-8") for file in (_FOLDER / "page.css", style) if file is not None)
     # Only this style sheet may take effect, whatever a class name or an id tries to bring in.
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
     return environment.get_template(template.name).render(css=Markup(css), css_digest=digest, **context)

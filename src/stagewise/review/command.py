@@ -7,8 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from stagewise.errors import ReviewError
+from stagewise.review.output.envelope import load_private_key
 from stagewise.review.output.markdown import to_markdown
+from stagewise.review.output.statement import write_statement
 from stagewise.review.output.table import print_review
+from stagewise.review.output.verify import verify_statement
 from stagewise.review.output.write import write_review
 
 FOLDER = Path(".stagewise/reviews")
@@ -26,6 +29,8 @@ def run_review(root: Path, options: argparse.Namespace) -> int:
     """
     if options.key is not None and not options.attest:
         raise ReviewError("--key signs a statement, and none is asked for", fix="add --attest")
+    if options.key is not None:
+        load_private_key(options.key)  # told now, not after minutes of work
     from stagewise.review.review import review  # DVC and torch take seconds
 
     def say(line: str) -> None:
@@ -35,8 +40,6 @@ def run_review(root: Path, options: argparse.Namespace) -> int:
     folder = options.out or root / FOLDER / result.revision.commit[:12]
     files = write_review(result, folder)
     if options.attest:
-        from stagewise.review.output.statement import write_statement
-
         files["statement" if options.key else "statement, unsigned"] = write_statement(result, folder, options.key)
     if options.markdown:
         print(to_markdown(result))
@@ -50,7 +53,5 @@ def run_verify(file: Path, key: Path | None, review: Path | None) -> int:
     Raises:
         ReviewError: something about it is not as it should be.
     """
-    from stagewise.review.output.verify import verify_statement
-
     print(verify_statement(file, key, review))
     return 0

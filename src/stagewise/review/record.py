@@ -64,7 +64,8 @@ class Output(Record):
     verdict: Verdict | None
     """None where the file is not judged by itself: weights, whose answers are, and what is drawn from judged files."""
     recorded: str | None
-    """Digest of the canonical content; None where the recorded file is not to be had."""
+    """Digest of the canonical content; the MD5 in dvc.lock where the recorded content is not to be had, None where that
+    has none."""
     reproduced: str | None
     detail: str
     """What differs, in words; empty where nothing does."""

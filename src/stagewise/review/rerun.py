@@ -5,7 +5,7 @@ the recorded ones, so that it is judged by what it does and not by what an earli
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from stagewise.review.compare.content import content_digest
@@ -29,12 +29,16 @@ class Rerun:
     """The checkout whose outputs were made from the recorded inputs; None where the stage failed."""
     failure: str = ""
     repeats: bool | None = None
-    hosts: set[str] = field(default_factory=set)
 
     @property
     def seconds(self) -> float:
         """Of the run in the chain."""
         return self.execution.seconds if self.execution else 0.0
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Addresses that the run in the chain connected to."""
+        return self.execution.observed.hosts if self.execution else ()
 
 
 class Runner:
@@ -64,7 +68,7 @@ class Runner:
             return Rerun(stage, failure=f"{', '.join(sorted(before))} did not run to its end")
         self._say(f"{stage.name}: running")
         execution = execute(self.chain, stage.name)
-        rerun = Rerun(stage, execution, hosts=set(execution.observed.hosts))
+        rerun = Rerun(stage, execution)
         if execution.code:
             self._failed.add(stage.name)
             rerun.failure = f"the stage ended with exit code {execution.code}"

@@ -100,6 +100,7 @@ class _Reviewer:
         is_head = head is not None and head.strip() == revision.commit
         return [
             *(inputs.uncommitted(self._root, self._pipeline) if is_head else []),
+            *_thresholds_of(self._chain.project),
             *inputs.untracked(self._pipeline, self._chain),
             *inputs.stale_lock(self._pipeline),
             *inputs.cache_objects(self._pipeline, self._recorded),
@@ -156,6 +157,18 @@ def _read_config(project: Path) -> tuple[str, ReviewSection]:
 def _describe(root: Path, name: str | None, commit: str) -> Revision:
     subject, _, date = (git(root, "show", "--no-patch", "--format=%s%n%cI", commit) or "\n").strip().rpartition("\n")
     return Revision(name=name or commit, commit=commit, subject=subject, date=date)
+
+
+def _thresholds_of(project: Path) -> list[Finding]:
+    if (project / "conf/review").is_dir():
+        return []
+    return [
+        Finding(
+            code="default-thresholds", severity="note", stage=None, where="conf/review/",
+            what="the revision commits to no thresholds; it is judged by the defaults",
+            fix="add conf/review/default.yaml and name it in conf/config.yaml",
+        )
+    ]  # fmt: skip
 
 
 def _unrepeatable(stage: str) -> Finding:

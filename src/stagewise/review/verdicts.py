@@ -114,6 +114,6 @@ def _replace(judged: Judged, verdict: Verdict, reason: str) -> Judged:
 def _stage(rerun: Rerun, judged: Judged) -> Stage:
     return Stage(
         name=rerun.stage.name, verdict=judged.verdict, reason=judged.reason, inputs_equal=rerun.inputs_equal,
-        repeats=rerun.repeats, seconds=rerun.seconds, outputs=judged.outputs, hosts=sorted(rerun.hosts),
+        repeats=rerun.repeats, seconds=rerun.seconds, outputs=judged.outputs, hosts=list(rerun.hosts),
         log=rerun.execution.log if rerun.execution and judged.verdict is Verdict.FAILED else "",
     )  # fmt: skip

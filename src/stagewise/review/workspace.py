@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stagewise.config.git import git
+from stagewise.config.git import git, run_git
 from stagewise.errors import ReviewError
 
 _HIDDEN = ("DVC_", "HF_", "TORCH_HOME", "XDG_", "GIT_", "PYTHONPATH", "PYTHONSTARTUP")
@@ -45,7 +44,8 @@ def check_out(root: Path, commit: str, folder: Path) -> Workspace:
     """Clone the repository around ``root`` into ``folder`` at ``commit``, with an empty cache and no run-cache.
 
     Raises:
-        ReviewError: ``root`` lies in no git repository, or git cannot check the commit out.
+        ReviewError: ``root`` lies in no git repository, or the revision has no pipeline.
+        ConfigError: git cannot check the commit out.
     """
     top, prefix = git(root, "rev-parse", "--show-toplevel"), git(root, "rev-parse", "--show-prefix")
     if top is None or prefix is None:
@@ -53,8 +53,8 @@ def check_out(root: Path, commit: str, folder: Path) -> Workspace:
     for name in ("home", "cache"):
         (folder / name).mkdir(parents=True)
     clone = folder / "checkout"
-    _git("clone", "--quiet", "--no-checkout", "--no-hardlinks", top.strip(), str(clone))
-    _git("-C", str(clone), "checkout", "--quiet", "--detach", commit)
+    run_git(folder, "clone", "--quiet", "--no-checkout", "--no-hardlinks", top.strip(), str(clone))
+    run_git(clone, "checkout", "--quiet", "--detach", commit)
     workspace = Workspace(folder, clone / prefix.strip())
     if not (workspace.project / "dvc.yaml").is_file():
         raise ReviewError("the revision has no dvc.yaml", where=commit, fix="review a revision that has a pipeline")
@@ -87,9 +87,3 @@ def _write_local_config(workspace: Workspace) -> None:
     # What a reviewer's own settings say about caches and remotes is no part of the revision.
     lines = ["[core]", "    analytics = false", "[cache]", f"    dir = {workspace.folder / 'cache'}", "    type = copy"]
     (folder / "config.local").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _git(*arguments: str) -> None:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ReviewError("git cannot check the revision out", why=done.stderr.strip().splitlines()[-1])

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from stagewise.config.compose import compose
 from stagewise.errors import SweepError
 from stagewise.sweeps.record import (
     FOLDER,
+    SHARED,
     Sweep,
     Trial,
     read_sweep,
@@ -69,6 +71,7 @@ def _sweep(root: Path, options: argparse.Namespace, overrides: list[str], argume
     from stagewise.sweeps.space import check_space, read_space
     from stagewise.sweeps.workspace import make_workspace
 
+    _check_name(options.name)
     space = read_space(overrides)
     project = compose(root)
     objectives = objectives_from(options.objective, project.trainer)
@@ -175,10 +178,21 @@ def _print(sweep: Sweep, trials: list[Trial], root: Path) -> None:
     print_ranking(sweep, trials, Console(highlight=False), page=page.relative_to(root))
 
 
-def _devices() -> int:
+def _devices() -> list[str]:
     """GPUs that may be shared out: those that CUDA_VISIBLE_DEVICES names, else those that the driver shows."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return len([device for device in named.split(",") if device.strip() not in ("", "-1")])
+        return [device.strip() for device in named.split(",") if device.strip() not in ("", "-1")]
     gpus = Path("/proc/driver/nvidia/gpus")
-    return len(list(gpus.iterdir())) if gpus.is_dir() else 0
+    return [str(number) for number in range(len(list(gpus.iterdir())))] if gpus.is_dir() else []
+
+
+def _check_name(name: str) -> None:
+    """A sweep's name is that of a folder beside those that all sweeps share."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name in SHARED:
+        raise SweepError(
+            f"a sweep cannot be called {name!r}",
+            where="--name",
+            why="letters, digits, dots and dashes, and none of " + ", ".join(SHARED),
+            fix="--name my-sweep",
+        )

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 FOLDER = Path(".stagewise/sweeps")
 """Of all sweeps of a project."""
+SHARED = ("checkpoints", "locks", "logs", "trials", "work")
+"""Folders therein that belong to no sweep alone."""
 
 State = Literal["waiting", "running", "finished", "failed", "pruned"]
 Direction = Literal["min", "max"]

@@ -48,8 +48,8 @@ class Plan(BaseModel):
     cache: Path
     objectives: list[Objective]
     on_error: Literal["continue", "stop"]
-    devices: int
-    """GPUs to share out."""
+    devices: list[str]
+    """GPUs to share out, as CUDA_VISIBLE_DEVICES names them."""
 
 
 def run_trial(plan: Plan, overrides: list[str], number: int) -> list[float] | None:
@@ -93,7 +93,7 @@ def _run(plan: Plan, trial: Trial, number: int) -> Trial:
         project = make_workspace(plan.root, plan.head, plan.snapshot, plan.cache, workspace)
         choose(project, trial.overrides)
         _keep_checkpoints(project, folder / "checkpoints" / trial.id)
-        device = number % plan.devices if plan.devices else None
+        device = plan.devices[number % len(plan.devices)] if plan.devices else None
         with log.open("wb") as printed:
             code = subprocess.run(
                 [sys.executable, "-m", "stagewise.sweeps.trial", str(plan.root), trial.id],

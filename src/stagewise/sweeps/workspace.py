@@ -2,15 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 
-from stagewise.config.git import git
+from stagewise.config.git import git, run_git
 from stagewise.config.params import apply_overrides, read_params
-from stagewise.errors import SweepError
 
 
 def make_workspace(root: Path, head: str, snapshot: str, cache: Path, folder: Path) -> Path:
@@ -20,17 +18,17 @@ def make_workspace(root: Path, head: str, snapshot: str, cache: Path, folder: Pa
     ``snapshot``. Git objects and DVC's cache are shared.
 
     Raises:
-        SweepError: git refuses.
+        ConfigError: git refuses.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     top, prefix = (git(root, "rev-parse", f"--show-{name}") or "" for name in ("toplevel", "prefix"))
-    _git(root, "clone", "--quiet", "--shared", "--no-checkout", top.strip(), str(folder))
-    _git(folder, "checkout", "--quiet", "--detach", head)
+    run_git(root, "clone", "--quiet", "--shared", "--no-checkout", top.strip(), str(folder))
+    run_git(folder, "checkout", "--quiet", "--detach", head)
     if snapshot != head:
-        _git(folder, "read-tree", "--reset", "-u", snapshot)
+        run_git(folder, "read-tree", "--reset", "-u", snapshot)
     for name, value in (("name", "stagewise"), ("email", "stagewise@localhost")):
-        _git(folder, "config", f"user.{name}", (git(root, "config", f"user.{name}") or "").strip() or value)
+        run_git(folder, "config", f"user.{name}", (git(root, "config", f"user.{name}") or "").strip() or value)
     project = folder / prefix.strip()
     (project / ".dvc").mkdir(exist_ok=True)
     lines = ["[cache]", f"    dir = {cache}", "[core]", "    analytics = false"]
@@ -45,17 +43,11 @@ def choose(project: Path, overrides: list[str]) -> None:
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def environment(project: Path, device: int | None) -> dict[str, str]:
+def environment(project: Path, device: str | None) -> dict[str, str]:
     """Variables for a trial's process: the workspace's sources, this Python, and the GPU it may use."""
     variables = {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": str(project / "src"),
     }
-    return variables if device is None else {**variables, "CUDA_VISIBLE_DEVICES": str(device)}
-
-
-def _git(folder: Path, *arguments: str) -> None:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SweepError("git cannot make a trial's workspace", where=str(folder), why=done.stderr.strip()[-300:])
+    return variables if device is None else {**variables, "CUDA_VISIBLE_DEVICES": device}

@@ -6,8 +6,8 @@ import pytest
 from markdown_it import MarkdownIt
 from sample_reviews import HOSTILE, differing, empty, failed, hostile, review, stage
 
+from stagewise.report.plain_text import clean
 from stagewise.review.output.markdown import LIMIT, code, prose, to_markdown
-from stagewise.review.output.words import clean
 from stagewise.review.record import Finding, Metric
 
 PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})

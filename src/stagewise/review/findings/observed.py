@@ -3,8 +3,11 @@
 import re
 import sys
 import sysconfig
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from stagewise.review.observe import HOOK, Observed
 from stagewise.review.pipeline import PipelineStage, within
@@ -17,6 +20,9 @@ _BOOKKEEPING_FOLDERS = (".git", ".dvc", ".stagewise")
 _CACHES = {"__pycache__"}
 _PATH = re.compile(r"^\s*([^\s:]+/[^\s:]+): '?[0-9a-f]{16,64}'?$", re.MULTILINE)
 """A path with its digest, as the resolved files list code, named files and what a package ships."""
+_FETCHED_FROM = {"urls", "mirror", "path"}
+"""Keys of a source under which it names addresses; elsewhere an address is a citation or a licence."""
+_ON_THIS_MACHINE = ("package://", "file://")
 _METADATA = (".egg-info", ".dist-info")
 """By which Python tells which versions are installed."""
 _SYSTEM = (
@@ -46,7 +52,9 @@ def undeclared(stage: PipelineStage, observed: Observed, workspace: Workspace, a
         allowed: further folders it may read, such as a mirror of the raw data.
     """
     inside = _declared(stage, workspace.project)
-    outside = [*_python(), Path(tempfile.gettempdir()), workspace.folder, *allowed, *map(Path, _SYSTEM)]
+    named = [Path(value).expanduser() for _, value in _values(stage, workspace.project) if "/" in value]
+    places = [path for path in named if path.is_absolute() and len(path.parts) > 1]
+    outside = [*_python(), workspace.folder, *allowed, *places, *map(Path, _SYSTEM)]
     findings = []
     for name in sorted(observed.opened):
         path = Path(name)
@@ -68,13 +76,14 @@ def undeclared(stage: PipelineStage, observed: Observed, workspace: Workspace, a
     return findings
 
 
-def network(stage: PipelineStage, hosts: set[str], project: Path) -> list[Finding]:
+def network(stage: PipelineStage, hosts: tuple[str, ...], project: Path) -> list[Finding]:
     """Connections of a stage whose config names no address to fetch from."""
-    if not hosts or "://" in _text(project, stage):
+    addresses = [value for key, value in _values(stage, project) if key in _FETCHED_FROM and "://" in value]
+    if not hosts or any(not value.startswith(_ON_THIS_MACHINE) for value in addresses):
         return []
     return [
         Finding(
-            code="network-use", severity="error", stage=stage.name, where=", ".join(sorted(hosts)),
+            code="network-use", severity="error", stage=stage.name, where=", ".join(hosts),
             what="the stage used the network, and its config names no address: what it got is part of no key",
             fix="fetch it in ingest, with a sha256 in conf/data/",
         )
@@ -108,6 +117,22 @@ def _python() -> list[Path]:
     return [Path(path) for path in paths] + [Path(path).resolve() for path in paths]
 
 
-def _text(project: Path, stage: PipelineStage) -> str:
-    files = [project / name for name in stage.params]
-    return "".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+def _values(stage: PipelineStage, project: Path) -> Iterator[tuple[str, str]]:
+    """Every text of the stage's config, with the key it stands under."""
+    for file in stage.params:
+        try:
+            entry = yaml.safe_load((project / file).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError):
+            continue
+        yield from _texts(entry.get("config") if isinstance(entry, dict) else None, "")
+
+
+def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts(item, str(name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item, key)
+    elif isinstance(value, str):
+        yield key, value

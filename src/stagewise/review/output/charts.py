@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from stagewise.report.charts import line_chart, ticks
+from stagewise.report.plain_text import clean
 from stagewise.review.output import words
 from stagewise.review.record import Curve, Equivalence
 
@@ -23,7 +24,7 @@ def curve_chart(curve: Curve) -> Markup:
     padded: dict[str, Sequence[float | None]] = {
         name: [*values, *[None] * (epochs - len(values))] for name, values in runs.items()
     }
-    return line_chart(words.clean(curve.name), range(1, epochs + 1), padded)
+    return line_chart(clean(curve.name), range(1, epochs + 1), padded)
 
 
 def runs_of(curve: Curve) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from stagewise.review.output import words
+from stagewise.report.plain_text import clean, clip
 from stagewise.review.record import Edge, Node, Review
 
 _ROW, _LANE, _COLUMN, _MARGIN = 24.0, 11.0, 10.0, 12.0
@@ -65,7 +65,7 @@ def place(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, Placed]:
     for row, name in enumerate(sorted(unique, key=depths.__getitem__)):
         x += _COLUMN * (depths[name] - last)
         last = depths[name]
-        label = words.clip(words.clean(unique[name].label), _LABEL)
+        label = clip(clean(unique[name].label), _LABEL)
         placed[name] = Placed(unique[name], label, round(x, 1), _ROW * row + _ROW / 2 + 4)
         x += _LANE if name in spreads else 0
     return placed
@@ -120,9 +120,7 @@ def _lines(placed: Mapping[str, Placed], edges: Sequence[Edge]) -> Iterable[Mark
 def _mark(item: Placed) -> Markup:
     node = item.node
     verdict = node.verdict.value.lower() if node.verdict else "not judged by itself"
-    told = "\n".join(
-        [words.clean(node.label), f"{node.kind}, {verdict}", *([words.clean(node.digest)] if node.digest else [])]
-    )
+    told = "\n".join([clean(node.label), f"{node.kind}, {verdict}", *([clean(node.digest)] if node.digest else [])])
     if node.kind == "stage":
         shape = Markup('<rect class="{}" x="{:g}" y="{:g}" width="11" height="11" rx="2"/>')
         mark = shape.format(_style(node), item.x - 5.5, item.y - 5.5)

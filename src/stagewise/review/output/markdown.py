@@ -7,6 +7,7 @@ words stay as they are; any other word becomes a code span.
 import re
 from collections.abc import Iterable, Sequence
 
+from stagewise.report.plain_text import clean, clip, duration
 from stagewise.review.output import words
 from stagewise.review.record import Finding, Metric, Review
 
@@ -38,7 +39,7 @@ def to_markdown(review: Review) -> str:
 
 def code(text: str, cell: bool = False) -> str:
     """A code span that shows ``text`` as it is; a bar in a cell, which would end the cell, becomes a broken one."""
-    text = words.clip(words.clean(text).strip(), _FIELD)
+    text = clip(clean(text).strip(), _FIELD)
     if not text:
         return "–"
     text = text.replace("|", "¦") if cell else text
@@ -49,7 +50,7 @@ def code(text: str, cell: bool = False) -> str:
 
 def prose(text: str, cell: bool = False) -> str:
     """A sentence in which plain words stay, and every other word becomes a code span."""
-    parts = words.clip(words.clean(text), _FIELD).split()
+    parts = clip(clean(text), _FIELD).split()
     return " ".join(part if _plain(part) else _quoted(part, cell) for part in parts)
 
 
@@ -81,7 +82,7 @@ def _head(review: Review) -> list[str]:
     lines += ["", f"Revision {code(revision.commit[:10])} {code(revision.subject)}, executed again with an empty cache"]
     against = review.against
     beside = f", beside {code(against.name)} {code(against.commit[:10])} {code(against.subject)}" if against else ""
-    lines[-1] += f"{beside}; {words.duration(review.seconds)}."
+    lines[-1] += f"{beside}; {duration(review.seconds)}."
     return lines
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stagewise.report.plain_text import clean, clean_lines, clip
 from stagewise.review.output import words
 from stagewise.review.record import Finding, Review, Stage
 from stagewise.review.verdict import Verdict
@@ -52,12 +53,12 @@ def _print(console: Console, *parts: Text | str) -> None:
 
 def _heading(review: Review, console: Console) -> None:
     revision = review.revision
-    heading = Text.assemble("\n", (words.clean(review.project), "bold"), "  ", (revision.commit[:10], "bold cyan"))
-    heading.append(f"  {words.clean(revision.subject)}")
+    heading = Text.assemble("\n", (clean(review.project), "bold"), "  ", (revision.commit[:10], "bold cyan"))
+    heading.append(f"  {clean(revision.subject)}")
     _print(console, heading)
     if review.against:
-        beside = f"against {words.clean(review.against.name)}  {review.against.commit[:10]}"
-        _print(console, Text(f"{beside}  {words.clean(review.against.subject)}", "dim"))
+        beside = f"against {clean(review.against.name)}  {review.against.commit[:10]}"
+        _print(console, Text(f"{beside}  {clean(review.against.subject)}", "dim"))
 
 
 def _stages(stages: list[Stage]) -> Table:
@@ -67,10 +68,10 @@ def _stages(stages: list[Stage]) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("reason", overflow="fold")
     for stage in stages:
-        reason = words.clean(stage.reason)
-        reason += f"; connected to {', '.join(map(words.clean, stage.hosts))}" if stage.hosts else ""
+        reason = clean(stage.reason)
+        reason += f"; connected to {', '.join(map(clean, stage.hosts))}" if stage.hosts else ""
         verdict = Text(stage.verdict.value, STYLES[stage.verdict])
-        name = Text(words.clip(words.clean(stage.name), 24))
+        name = Text(clip(clean(stage.name), 24))
         table.add_row(name, verdict, words.stage_seconds(stage), Text(reason))
     return table
 
@@ -78,9 +79,9 @@ def _stages(stages: list[Stage]) -> Table:
 def _log(stage: Stage, console: Console) -> None:
     if not stage.log:
         return
-    lines = words.clean_lines(stage.log.rstrip("\n"))
+    lines = clean_lines(stage.log.rstrip("\n"))
     left = f", {len(lines) - _LOG} earlier lines left out" if len(lines) > _LOG else ""
-    _print(console, Text(f"{words.clean(stage.name)} printed last{left}:", "bold"))
+    _print(console, Text(f"{clean(stage.name)} printed last{left}:", "bold"))
     for line in lines[-_LOG:]:
         _print(console, Text(f"  {line}", "dim"))
     console.print()
@@ -88,7 +89,7 @@ def _log(stage: Stage, console: Console) -> None:
 
 def _answers(review: Review, console: Console) -> None:
     for answers in review.answers:
-        _print(console, Text(f"\n{words.clean(answers.stage)}: {words.answers_in_words(answers)}"))
+        _print(console, Text(f"\n{clean(answers.stage)}: {words.answers_in_words(answers)}"))
         if answers.equivalence:
             _print(console, Text(words.equivalence_in_words(answers.equivalence)))
 
@@ -108,7 +109,7 @@ def _metrics(review: Review, console: Console) -> None:
     for metric in moved[:_METRICS]:
         values = [words.number(metric.recorded), words.number(metric.reproduced)]
         values.append(words.change(metric.recorded, metric.reproduced))
-        name = Text(words.clean(metric.name)).append(f"\n{words.clean(metric.file)}", "dim")
+        name = Text(clean(metric.name)).append(f"\n{clean(metric.file)}", "dim")
         table.add_row(name, *values, *([words.number(metric.against)] if beside else []))
     console.print(table)
     if len(moved) > _METRICS:
@@ -127,13 +128,13 @@ def _findings(findings: list[Finding], console: Console) -> None:
 
 
 def _finding(finding: Finding, console: Console) -> None:
-    what = Text.assemble("  ", (words.clean(finding.code), "bold"), f"  {words.clean(finding.what)}")
+    what = Text.assemble("  ", (clean(finding.code), "bold"), f"  {clean(finding.what)}")
     if finding.stage:
-        what.append(f"  ({words.clean(finding.stage)})", "dim")
+        what.append(f"  ({clean(finding.stage)})", "dim")
     _print(console, what)
     for name, text in (("where", finding.where), ("next", finding.fix)):
         if text:
-            _print(console, Text(f"    {name}: {words.clean(text)}", "dim"))
+            _print(console, Text(f"    {name}: {clean(text)}", "dim"))
 
 
 def _environment(review: Review, console: Console) -> None:
@@ -147,7 +148,7 @@ def _environment(review: Review, console: Console) -> None:
     for name in ("recorded", "here", "may change numbers"):
         table.add_column(name, overflow="fold")
     for item in differences:
-        texts = [Text(words.clean(text)) for text in (item.name, item.recorded, item.here)]
+        texts = [Text(clean(text)) for text in (item.name, item.recorded, item.here)]
         table.add_row(*texts, "yes" if item.numerics else "no", style="" if item.numerics else "dim")
     console.print(table)
 
@@ -172,7 +173,7 @@ def _steps(review: Review, files: Mapping[str, Path]) -> list[tuple[str, str]]:
     if review.verdict is Verdict.INCONCLUSIVE:
         steps.append(("review.margin, data.checks", "a wider margin or more test rows; commit it, then review again"))
     elif bad:
-        about = f"run it here, and look at {words.clean(bad.name)}"
+        about = f"run it here, and look at {clean(bad.name)}"
         steps.append((f"git checkout {review.revision.commit[:10]} && make repro", about))
     if any(finding.severity == "error" for finding in review.findings):
         steps.append(("git commit", "after what the errors above ask for; then review the new revision"))

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from stagewise.errors import ReviewError
+from stagewise.report.plain_text import clean
 from stagewise.review.output import JSON
 from stagewise.review.output.envelope import Envelope, key_id, load_public_key, open_envelope, signed_by
 from stagewise.review.output.statement import PREDICATE_TYPE, STATEMENT_TYPE, make_statement
 from stagewise.review.output.strict_json import parse_strictly, read_bounded
-from stagewise.review.output.words import clean
 from stagewise.review.record import Review
 
 _STATEMENT_BYTES, _REVIEW_BYTES = 8 * 1024**2, 64 * 1024**2

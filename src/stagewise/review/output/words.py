@@ -1,8 +1,8 @@
-"""The words that the table, the page and the comment share, and how untrusted text is made harmless for all three."""
+"""The words that the table, the page and the comment share."""
 
 import math
-import re
 
+from stagewise.report.plain_text import duration
 from stagewise.review.record import Answers, Difference, Equivalence, Finding, Metric, Review, Stage
 from stagewise.review.verdict import FINDINGS_EXIT_CODE, Verdict
 
@@ -29,28 +29,7 @@ THRESHOLDS = {
 SEVERITIES = ("error", "warning", "note")
 """Of findings, worst first."""
 
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
 _ONE = {"error": "1 error", "warning": "1 warning", "note": "1 note"}
-
-
-def clean(text: str) -> str:
-    """Text on one line in which whatever is unseen, or steers a terminal or the reading direction, is spelt out."""
-    return _UNSEEN.sub(lambda match: _spelt(ord(match[0])), text)
-
-
-def clean_lines(text: str) -> list[str]:
-    """The same line by line, for logs."""
-    return [clean(line.expandtabs(4)) for line in text.split("\n")]
-
-
-def clip(text: str, length: int) -> str:
-    """At most ``length`` characters; a cut is shown by an ellipsis in the middle, as both ends of a path tell."""
-    if len(text) <= length:
-        return text
-    head = (length - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
 
 
 def headline(review: Review) -> str:
@@ -107,14 +86,6 @@ def change(before: float | None, after: float | None) -> str:
     return f"{_signed(move)}{share}"
 
 
-def duration(seconds: float) -> str:
-    """A span of time as people read it."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def answers_in_words(answers: Answers) -> str:
     """How many answers moved, and how far."""
     if not answers.rows:
@@ -162,7 +133,3 @@ def stage_seconds(stage: Stage) -> str:
 
 def _signed(value: float) -> str:
     return f"{value:+,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:+.3g}"
-
-
-def _spelt(code: int) -> str:
-    return {9: " ", 10: "⏎", 13: "⏎"}.get(code, f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")

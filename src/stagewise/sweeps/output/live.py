@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from stagewise.report.plain_text import clean, clip, duration
 from stagewise.sweeps.output import words
 from stagewise.sweeps.output.table import STYLES
 from stagewise.sweeps.output.values import SEED, columns, short
@@ -118,14 +119,14 @@ class _Records:
 def lines(trial: Trial, objectives: Sequence[Objective]) -> list[Text]:
     """What is said of a trial when it ends: a line; for one that failed, its log beside."""
     spent = words.span(_elapsed(trial, trial.ended))
-    chosen = words.clean(words.settings_or_none(trial))
-    head = Text.assemble((words.clean(trial.id), "bold"), f"  {chosen}  ")
+    chosen = clean(words.settings_or_none(trial))
+    head = Text.assemble((clean(trial.id), "bold"), f"  {chosen}  ")
     if trial.state == "failed":
-        head.append(words.clean(words.failure(trial)), STYLES["failed"])
-        log = [Text(f"  log: {words.clean(trial.log)}", "dim")] if trial.log else []
+        head.append(clean(words.failure(trial)), STYLES["failed"])
+        log = [Text(f"  log: {clean(trial.log)}", "dim")] if trial.log else []
         return [head.append(f"  {spent}"), *log]
     figures = [f"{o.metric} {words.number(trial.metrics[o.metric])}" for o in objectives if o.metric in trial.metrics]
-    return [head.append(words.clean("  ".join([trial.state, *figures, spent])))]
+    return [head.append(clean("  ".join([trial.state, *figures, spent])))]
 
 
 def table(sweep: Sweep, trials: Sequence[Trial], now: float, room: int) -> Group:
@@ -142,7 +143,7 @@ def table(sweep: Sweep, trials: Sequence[Trial], now: float, room: int) -> Group
         "settings",
         "state",
         "stage",
-        f"best {words.clean(objective.metric)}" if objective else "best",
+        f"best {clean(objective.metric)}" if objective else "best",
     ):
         drawn.add_column(Text(name), no_wrap=True, justify="right" if name.startswith("best") else "left")
     drawn.add_column("elapsed", justify="right", no_wrap=True)
@@ -150,10 +151,10 @@ def table(sweep: Sweep, trials: Sequence[Trial], now: float, room: int) -> Group
     keys = short([key for key, values in found.items() if key == SEED or len(set(values)) > 1])
     ordered = sorted(trials, key=lambda trial: (_ORDER.index(trial.state), -trial.ended))
     for trial in ordered[:room]:
-        chosen = words.clip(words.clean(" ".join(words.settings(settings_of(trial), keys))), _SETTINGS)
-        stage = words.clip(words.clean(trial.stage or ""), 16)
+        chosen = clip(clean(" ".join(words.settings(settings_of(trial), keys))), _SETTINGS)
+        stage = clip(clean(trial.stage or ""), 16)
         spent = words.span(_elapsed(trial, trial.ended if trial.state in _ENDED else now))
-        cells = [words.clip(words.clean(trial.id), 12), chosen, trial.state, stage]
+        cells = [clip(clean(trial.id), 12), chosen, trial.state, stage]
         best = words.number(best_so_far(trial, objective)) if objective else "–"
         drawn.add_row(*(Text(cell) for cell in cells), best, spent, style=STYLES[trial.state])
     hidden = len(trials) - room
@@ -169,7 +170,7 @@ def progress(sweep: Sweep, trials: Sequence[Trial], now: float) -> str:
     left = remaining(total, trials, now)
     parts = [f"{done} of {total if sweep.total else f'{total} or more'} trials ended"]
     parts += [f"{failed} failed"] if failed else []
-    parts += [f"about {words.duration(left)} to go"] if left is not None and sweep.total else []
+    parts += [f"about {duration(left)} to go"] if left is not None and sweep.total else []
     return ", ".join(parts)
 
 

@@ -1,15 +1,11 @@
 """The page of a sweep: one file, nothing fetched, no script; equal records give equal bytes."""
 
-import base64
-import hashlib
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
-from markupsafe import Markup
-
-from stagewise.report import page as report
+from stagewise.report.page import render
+from stagewise.report.plain_text import clean, clean_lines
 from stagewise.sweeps.output import words
 from stagewise.sweeps.output.importance import importance
 from stagewise.sweeps.output.measured import first, seconds
@@ -20,7 +16,20 @@ from stagewise.sweeps.output.values import ABSENT, columns, short, swept
 from stagewise.sweeps.record import Objective, Sweep, Trial, settings_of
 
 _FOLDER = Path(__file__).parent
-_STYLES = (Path(report.__file__).parent / "page.css", _FOLDER / "page.css")
+_FILTERS = {
+    "number": words.number,
+    "value": words.value,
+    "estimate": words.estimate,
+    "span": words.span,
+    "states": words.states,
+    "better": words.better,
+    "lines": clean_lines,
+    "settings": settings_of,
+    "all_settings": words.settings_or_none,
+    "failure": words.failure,
+    "seconds": seconds,
+    "stages": words.stages,
+}
 _DRAWN = 250
 """Trials in a picture: more lines are a blot, and a page of many megabytes."""
 
@@ -31,11 +40,9 @@ def to_html(sweep: Sweep, trials: Sequence[Trial]) -> str:
     Raises:
         SweepError: the sweep has no objective.
     """
-    css = "".join(file.read_text(encoding="utf-8") for file in _STYLES)
-    # Only this style sheet may take effect, whatever a setting or an error message tries to bring in.
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
-    template = _environment().get_template("page.html.jinja")
-    return template.render(css=Markup(css), css_digest=digest, sweep=sweep, trials=trials, **_parts(sweep, trials))
+    context = {"sweep": sweep, "trials": trials, **_parts(sweep, trials)}
+    # What is unseen, or turns the reading direction, is spelt out wherever text of a record comes in.
+    return render(_FOLDER / "page.html.jinja", context, style=_FOLDER / "page.css", filters=_FILTERS, clean=clean)
 
 
 def command(sweep: Sweep) -> str:
@@ -47,6 +54,8 @@ def _parts(sweep: Sweep, trials: Sequence[Trial]) -> dict[str, object]:
     """What the template cannot read off the records themselves."""
     points, objective = rank(trials, sweep.objectives), first(sweep.objectives)
     return {
+        "left_out_why": words.left_out,
+        "count": words.count,
         "objective": objective,
         "points": points,
         "keys": short(swept(trials)),
@@ -80,32 +89,3 @@ def _pictures(objectives: Sequence[Objective], trials: Sequence[Trial], points: 
         ],
         "curves": [(name, curves_chart(name, learned, best)) for name in names if name != "epoch"],
     }
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        # What is unseen, or turns the reading direction, is spelt out wherever text of a record comes in.
-        finalize=lambda value: words.clean(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "number": words.number,
-        "value": words.value,
-        "estimate": words.estimate,
-        "span": words.span,
-        "states": words.states,
-        "better": words.better,
-        "lines": words.clean_lines,
-        "settings": settings_of,
-        "all_settings": words.settings_or_none,
-        "failure": words.failure,
-        "seconds": seconds,
-        "stages": words.stages,
-    }
-    environment.globals |= {"left_out_why": words.left_out, "count": words.count}
-    return environment

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from stagewise.report.charts import Plane
+from stagewise.report.plain_text import clean, clip
 from stagewise.sweeps.output import words
 from stagewise.sweeps.output.pareto import pareto_trials
 from stagewise.sweeps.output.values import ABSENT, Scale, metric_scale, setting_scale, short
@@ -28,7 +29,7 @@ def scatter(key: str, trials: Sequence[Trial], objective: Objective, best: set[s
     values = [trial.metrics[objective.metric] for trial in trials]
     x, y = setting_scale(chosen), metric_scale(values)
     plane = Plane((0.0, 1.0), (0.0, 1.0))
-    _axes(plane, x, y, words.clean(key))
+    _axes(plane, x, y, clean(key))
     levels = list(dict.fromkeys(chosen))
     if len(levels) <= _MEANS:
         for level in levels:
@@ -38,7 +39,7 @@ def scatter(key: str, trials: Sequence[Trial], objective: Objective, best: set[s
     for trial, text, value in zip(trials, chosen, values, strict=True):
         style = "dot best" if trial.id in best else "dot"
         plane.dot(style, x.place(text), y.place(value), 4, _title(trial, [objective]))
-    return plane.svg(f"{words.clean(objective.metric)} against {words.clean(key)}")
+    return plane.svg(f"{clean(objective.metric)} against {clean(key)}")
 
 
 def front_chart(trials: Sequence[Trial], objectives: tuple[Objective, Objective]) -> Markup:
@@ -46,7 +47,7 @@ def front_chart(trials: Sequence[Trial], objectives: tuple[Objective, Objective]
     x, y = (metric_scale([trial.metrics[objective.metric] for trial in trials]) for objective in objectives)
     across, up = (objective.metric for objective in objectives)
     plane = Plane((0.0, 1.0), (0.0, 1.0))
-    _axes(plane, x, y, f"{words.clean(across)} ({words.better(objectives[0])})")
+    _axes(plane, x, y, f"{clean(across)} ({words.better(objectives[0])})")
     optimal = sorted(pareto_trials(trials, objectives), key=lambda trial: trial.metrics[across])
     corners = [(x.place(trial.metrics[across]), y.place(trial.metrics[up])) for trial in optimal]
     plane.path("front", _steps(corners, objectives[0].direction == "min"))
@@ -54,7 +55,7 @@ def front_chart(trials: Sequence[Trial], objectives: tuple[Objective, Objective]
     for trial in trials:
         style = "dot best" if trial.id in front else "dot"
         plane.dot(style, x.place(trial.metrics[across]), y.place(trial.metrics[up]), 4, _title(trial, objectives))
-    return plane.svg(f"{words.clean(up)} against {words.clean(across)}")
+    return plane.svg(f"{clean(up)} against {clean(across)}")
 
 
 def curves_chart(name: str, trials: Sequence[Trial], best: set[str]) -> Markup:
@@ -73,7 +74,7 @@ def curves_chart(name: str, trials: Sequence[Trial], best: set[str]) -> Markup:
             plane.path(style, points)
         elif points:
             plane.dot("dot best" if trial.id in best else "dot", *points[0], 3, _title(trial, []))
-    return plane.svg(f"{words.clean(name)} of all trials, epoch by epoch")
+    return plane.svg(f"{clean(name)} of all trials, epoch by epoch")
 
 
 def coordinates(
@@ -116,7 +117,7 @@ def bars(shares: dict[str, float]) -> Markup:
     )
     parts = [
         row.format(
-            26 * n + 17, words.clip(words.clean(name), 30), "rest" if n == len(rows) - 1 else "share",
+            26 * n + 17, clip(clean(name), 30), "rest" if n == len(rows) - 1 else "share",
             26 * n + 5, 380 * share, 210 + 380 * share, 26 * n + 17, f"{share:.0%}",
         )
         for n, (name, share) in enumerate(rows)
@@ -132,11 +133,11 @@ def _axes(plane: Plane, x: Scale, y: Scale, label: str) -> None:
     length = max(4, 56 // max(len(ticks), 1))
     for place, text in ticks:
         at = float(plane.px(place))
-        _text(plane, "tick middle", at, float(plane.py(0.0)) + 15, words.clip(words.clean(text), length))
+        _text(plane, "tick middle", at, float(plane.py(0.0)) + 15, clip(clean(text), length))
     plane.line("rule", 0.0, 0.0, 1.0, 0.0)
     notes = [name for name, scale in (("across", x), ("up", y)) if scale.log]
     log = f", logarithmic {' and '.join(notes)}" if notes else ""
-    _text(plane, "tick middle", float(plane.px(0.5)), float(plane.py(0.0)) + 30, words.clip(label, 48) + log)
+    _text(plane, "tick middle", float(plane.px(0.5)), float(plane.py(0.0)) + 30, clip(label, 48) + log)
 
 
 def _text(plane: Plane, style: str, x: float, y: float, text: str) -> None:
@@ -147,12 +148,12 @@ def _axis(number: int, name: str, ticks: Sequence[tuple[float, str]], log: bool)
     x = _SIDE + number * _STEP
     parts = [
         Markup('<line class="stem" x1="{0:g}" x2="{0:g}" y1="{1:g}" y2="{2:g}"/>').format(x, _up(1.0), _up(0.0)),
-        Markup('<text class="name middle" x="{:g}" y="16">{}</text>').format(x, words.clip(words.clean(name), 20)),
+        Markup('<text class="name middle" x="{:g}" y="16">{}</text>').format(x, clip(clean(name), 20)),
     ]
     if log:
         parts.append(Markup('<text class="middle" x="{:g}" y="30">logarithmic</text>').format(x))
     for place, label in ticks:
-        text = words.clip(words.clean(label), _LABEL)
+        text = clip(clean(label), _LABEL)
         parts.append(Markup('<text class="halo" x="{0:g}" y="{1:g}">{2}</text>').format(x + 5, _up(place) + 4, text))
     return Markup("").join(parts)
 
@@ -201,4 +202,4 @@ def _epochs(last: float) -> list[float]:
 
 def _title(trial: Trial, objectives: Sequence[Objective]) -> str:
     figures = [f"{o.metric} {words.number(trial.metrics[o.metric])}" for o in objectives]
-    return words.clean(", ".join([trial.id, words.settings_or_none(trial), *figures]))
+    return clean(", ".join([trial.id, words.settings_or_none(trial), *figures]))

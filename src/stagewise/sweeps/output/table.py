@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stagewise.report.plain_text import clean, clip
 from stagewise.sweeps.output import words
 from stagewise.sweeps.output.measured import first
 from stagewise.sweeps.output.points import Point, rank, unranked
@@ -35,14 +36,14 @@ def print_ranking(
     """
     console = console or Console(highlight=False)
     points = rank(trials, sweep.objectives)
-    head = Text.assemble("\n", (words.clean(sweep.name), "bold"), f"  {words.headline(sweep, trials)}")
+    head = Text.assemble("\n", (clean(sweep.name), "bold"), f"  {words.headline(sweep, trials)}")
     _print(console, head)
     if points:
         console.print(_table(points, trials, sweep.objectives, console.width))
     if len(points) > _POINTS:
         _print(console, f"and {words.count(len(points) - _POINTS, 'more point')}, on the page")
     for sentence in words.verdicts(points, sweep.objectives):
-        _print(console, words.clean(sentence))
+        _print(console, clean(sentence))
     _failures([trial for trial in trials if trial.state == "failed"], console)
     _left_out(unranked(trials, sweep.objectives), sweep.objectives, console)
     _print(console, f"\n{words.stages(trials)}")
@@ -64,10 +65,10 @@ def _wide(points: Sequence[Point], keys: Mapping[str, str], objectives: Sequence
     table = _begun(objectives)
     table.add_column("rank", justify="right")
     for name in keys.values():
-        table.add_column(Text(words.clip(words.clean(name), _NAME)))
+        table.add_column(Text(clip(clean(name), _NAME)))
     table.add_column("seeds", justify="right")
     for objective in objectives:
-        table.add_column(Text(words.clip(words.clean(objective.metric), _NAME)), justify="right")
+        table.add_column(Text(clip(clean(objective.metric), _NAME)), justify="right")
     table.add_column("time", justify="right")
     for name in ("trial", "state"):
         table.add_column(name)
@@ -86,10 +87,10 @@ def _narrow(points: Sequence[Point], keys: Mapping[str, str], objectives: Sequen
     table.add_column("settings", overflow="fold", min_width=16)
     table.add_column("seeds", justify="right", no_wrap=True)
     for objective in objectives:
-        table.add_column(Text(words.clip(words.clean(objective.metric), _NAME)), justify="right", overflow="fold")
+        table.add_column(Text(clip(clean(objective.metric), _NAME)), justify="right", overflow="fold")
     table.add_column("trial, state, time", overflow="fold", min_width=12)
     for point in points[:_POINTS]:
-        chosen = [words.clip(words.clean(text), _VALUE) for text in words.settings(point.settings, keys)]
+        chosen = [clip(clean(text), _VALUE) for text in words.settings(point.settings, keys)]
         about = [_trial(point, objectives), words.states(point.states), words.span(point.seconds)]
         cells = [_rank(point, objectives), "\n".join(chosen), str(point.n), *_figures(point, objectives)]
         table.add_row(*map(Text, [*cells, "\n".join(about)]), style="bold" if point.rank == 1 else "")
@@ -107,7 +108,7 @@ def _rank(point: Point, objectives: Sequence[Objective]) -> str:
 
 
 def _value(text: str) -> str:
-    return words.clip(words.clean(words.value(text)), _VALUE)
+    return clip(clean(words.value(text)), _VALUE)
 
 
 def _figures(point: Point, objectives: Sequence[Objective]) -> list[str]:
@@ -115,19 +116,19 @@ def _figures(point: Point, objectives: Sequence[Objective]) -> list[str]:
 
 
 def _trial(point: Point, objectives: Sequence[Objective]) -> str:
-    return words.clip(words.clean(point.typical(first(objectives)).id), 12)
+    return clip(clean(point.typical(first(objectives)).id), 12)
 
 
 def _failures(failed: Sequence[Trial], console: Console) -> None:
     if failed:
         _print(console, Text(f"\n{words.count(len(failed), 'trial')} failed", STYLES["failed"]))
     for trial in failed[:_FAILED]:
-        line = Text.assemble("  ", (words.clean(trial.id), "bold"), f"  {words.clean(words.settings_or_none(trial))}")
+        line = Text.assemble("  ", (clean(trial.id), "bold"), f"  {clean(words.settings_or_none(trial))}")
         _print(console, line)
-        _print(console, f"    {words.clean(words.failure(trial))}")
+        _print(console, f"    {clean(words.failure(trial))}")
         if trial.log:
             # On one line, however long: a path that is broken cannot be copied.
-            console.print(Text(f"    log: {words.clean(trial.log)}", "dim"), soft_wrap=True)
+            console.print(Text(f"    log: {clean(trial.log)}", "dim"), soft_wrap=True)
     if len(failed) > _FAILED:
         _print(console, f"  and {words.count(len(failed) - _FAILED, 'more failed trial')}, on the page")
 
@@ -137,15 +138,15 @@ def _left_out(trials: Sequence[Trial], objectives: Sequence[Objective], console:
     if reasons:
         console.print()
     for reason in dict.fromkeys(reasons):
-        _print(console, f"not ranked: {words.count(reasons.count(reason), 'trial')}, {words.clean(reason)}")
+        _print(console, f"not ranked: {words.count(reasons.count(reason), 'trial')}, {clean(reason)}")
 
 
 def _next(sweep: Sweep, points: Sequence[Point], console: Console, page: Path | None) -> None:
     steps = []
     if points:
-        best = words.clean(points[0].typical(first(sweep.objectives)).id)
+        best = clean(points[0].typical(first(sweep.objectives)).id)
         steps.append((f"stagewise sweep apply {best}", "take over the best, with its outputs"))
-    steps.append((words.clean(shlex.join(["stagewise", "sweep", "show", "--name", sweep.name])), "print this again"))
+    steps.append((clean(shlex.join(["stagewise", "sweep", "show", "--name", sweep.name])), "print this again"))
     if page:
         steps.append((str(page), "open it in a browser: everything, on one page"))
     _print(console, "\nnext:")

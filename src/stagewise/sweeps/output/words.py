@@ -4,14 +4,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from stagewise.review.output.words import clean, clean_lines, clip, duration
+from stagewise.report.plain_text import duration
 from stagewise.sweeps.output.measured import first, lacking
 from stagewise.sweeps.output.noise import Comparison, against_best
 from stagewise.sweeps.output.points import CONFIDENCE, Estimate, Point
 from stagewise.sweeps.output.values import number as spelt_number
 from stagewise.sweeps.record import Objective, Sweep, Trial, settings_of
-
-__all__ = ["clean", "clean_lines", "clip", "duration"]
 
 STATES = ("finished", "running", "waiting", "pruned", "failed")
 """In the order in which they are counted."""
