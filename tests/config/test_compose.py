@@ -30,7 +30,7 @@ def test_every_experiment_composes_and_resolves(blank: Path, name: str) -> None:
     assert list(stage_settings(compose(blank, [f"experiment={name}"]), blank)) == STAGES
 
 
-@pytest.mark.parametrize(("group", "choice"), [pair for pair in CHOICES if pair[0] != "experiment"])
+@pytest.mark.parametrize(("group", "choice"), [pair for pair in CHOICES if pair[0] not in ("experiment", "sweep")])
 def test_every_choice_composes_and_resolves_within_some_experiment(blank: Path, group: str, choice: str) -> None:
     errors = []
     # The experiments that name the choice come first.
@@ -91,7 +91,7 @@ def test_every_choice_says_what_it_is_and_how_to_use_it(group: str, choice: str)
     head = (CONF / group / f"{choice}.yaml").read_text().split("\n\n")[0]
     comments = [line for line in head.splitlines() if line.startswith("#")]
     assert len(comments) >= 2
-    assert any(word in head for word in ("dvc exp run", "python stages/", "make repro"))
+    assert any(word in head for word in ("dvc exp run", "python stages/", "make repro", "stagewise sweep"))
 
 
 def test_files_do_not_depend_on_the_order_of_keys(project: Path) -> None:

@@ -19,7 +19,7 @@ from stagewise.config.checks.interpolation import blank, check_values, resolve
 from stagewise.config.checks.mistakes import Mistake, describe_validation, dotted, nearest
 from stagewise.config.checks.signatures import check_targets
 from stagewise.config.experiments import lay_over_experiment
-from stagewise.config.origins import EXPERIMENT, Key, Origins
+from stagewise.config.origins import EXPERIMENT, Key, Origins, groups_of
 from stagewise.config.own_targets import read_own_targets
 from stagewise.config.params import Params, apply_overrides, read_params, split_choices
 from stagewise.config.schema.project import Project
@@ -61,7 +61,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Project:
 
 def _groups(root: Path) -> set[str]:
     try:
-        return {folder.name for folder in (root / "conf").iterdir() if folder.is_dir()} - {EXPERIMENT}
+        return groups_of(root)
     except OSError as error:
         raise ConfigError(
             "there is no conf/ here", where=str(root), fix="run the command in the project's folder"

@@ -13,6 +13,7 @@ from stagewise.config.checks.roles import ROLES, Role
 from stagewise.config.checks.signatures import read_signature
 from stagewise.config.origins import EXPERIMENT
 from stagewise.config.schema.project import Project
+from stagewise.config.schema.sweep import ReadySweep
 from stagewise.config.targets import LIBRARY, SPECIAL
 
 FOLDER = Path("docs/schema")
@@ -43,12 +44,13 @@ def write_schemas(root: Path) -> list[Path]:
 
 
 def json_schemas(root: Path) -> dict[str, Schema]:
-    """Return a schema per file name: params.json, config.json, targets.json, and <group>.json for every group."""
+    """Return a schema per file name: of params.yaml, conf/config.yaml, conf/targets.yaml, and each folder of conf/."""
     whole = Project.model_json_schema(by_alias=True)
     groups = [name for name in Project.model_fields if (root / "conf" / name).is_dir()]
     schemas = {f"{group}.json": _group(group, whole, root) for group in groups}
     schemas["params.json"] = _params(whole, groups, schemas, root)
     schemas["config.json"] = _config(groups, root)
+    schemas["sweep.json"] = {"$schema": DIALECT, **ReadySweep.model_json_schema(), "title": "conf/sweep/*.yaml"}
     names = {"type": "array", "items": {"type": "string", "pattern": r"^[A-Za-z]\w*(\.[A-Za-z]\w*)*(\.\*)?$"}}
     schemas["targets.json"] = {"$schema": DIALECT, "title": "conf/targets.yaml", **names}
     return schemas

@@ -11,6 +11,19 @@ EXPERIMENT = "experiment"
 """The key of params.yaml that names a bundle of sections, and the folder below conf/ where bundles lie."""
 
 
+SWEEP = "sweep"
+"""The folder below conf/ where ready sweeps lie."""
+
+
+def groups_of(root: Path) -> set[str]:
+    """Return the config groups of the project at ``root``: folders of conf/ whose files are choices of a section.
+
+    Raises:
+        OSError: there is no conf/.
+    """
+    return {folder.name for folder in (root / "conf").iterdir() if folder.is_dir()} - {EXPERIMENT, SWEEP}
+
+
 def experiment_file(name: str) -> Path:
     """Return the file of an experiment, relative to the project."""
     return Path("conf") / EXPERIMENT / f"{name}.yaml"

@@ -1,6 +1,5 @@
 """The Hydra application under ``stagewise sweep``: Hydra's sweeper chooses, its launcher starts, a trial is a job."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +12,23 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from stagewise.config.life import die_with_parent
+from stagewise.config.schema.sweep import Values
+from stagewise.sweeps.ready import deepest_first, sections_first
 from stagewise.sweeps.runner import Plan, run_trial
-from stagewise.sweeps.space import OWN, Space
+from stagewise.sweeps.space import Space
+
+Conditions = dict[str, dict[str, Values]]
+"""Keys that are searched under a condition; see ``ReadySweep``."""
 
 
 @hydra.main(version_base="1.3", config_path=None)
 def main(config: DictConfig) -> Any:
-    """Run one trial; return its objective, or the list of several. A failed one is not a number."""
+    """Run one trial; return its objective, or the list of several."""
     die_with_parent(Path.cwd())  # a killed sweep takes its workers along, and they their trials
     plan = Plan.model_validate(OmegaConf.to_container(config.stagewise))
     given = HydraConfig.get()
-    overrides = [text for text in given.overrides.task if text.lstrip("+~").split(".")[0].split("=")[0] not in OWN]
-    number = int(given.job.num)
     with _another_hydra():
-        values = run_trial(plan, overrides, number) or [math.nan] * len(plan.objectives)
+        values = run_trial(plan, sections_first(given.overrides.task), int(given.job.num))
     return values[0] if len(values) == 1 else values
 
 
@@ -41,39 +43,45 @@ def _another_hydra() -> Iterator[None]:
         GlobalHydra.set_state(state)
 
 
-def write_config(folder: Path, plan: Plan, space: Space, jobs: int, ready: Path) -> list[str]:
+def write_config(folder: Path, plan: Plan, space: Space, when: Conditions, jobs: int) -> list[str]:
     """Write the application's config into ``folder`` and return the command line that names it.
 
     It holds every key of the sweep, so that Hydra takes them as they are written; what they mean is said by the
     project's own config, which composes each trial.
-
-    Args:
-        ready: conf/sweep/, whose files are chosen by ``sweep=<name>``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = [text.partition("=")[2] for text in space.hydra if text.startswith("sweep=")]
     own_launcher = any(text.startswith("hydra/launcher=") for text in space.hydra)
+    own_sweeper = any(text.startswith("hydra/sweeper") for text in space.hydra)
+    # Hydra's own grid knows no conditions.
+    grid = [{"override hydra/sweeper": "optuna"}, {"override hydra/sweeper/sampler": "grid"}]
     config: dict[str, Any] = {
         "defaults": [
             "_self_",
             *([] if own_launcher else [{"override hydra/launcher": "joblib"}]),
+            *(grid if when and not own_sweeper else []),
             {"override hydra/hydra_logging": "disabled"},
             {"override hydra/job_logging": "disabled"},
-            *({"sweep": name} for name in chosen),
         ],
         "hydra": {
             "output_subdir": None,
             "sweep": {"dir": str(folder / "jobs"), "subdir": "${hydra.job.num}"},
             **({} if own_launcher else {"launcher": {"n_jobs": jobs}}),
-            "searchpath": [f"file://{ready.parent}"] if chosen else [],
+            **({"sweeper": {"when": when}} if when else {}),
         },
         "stagewise": plan.model_dump(mode="json"),
     }
-    for key in space.keys:
-        _declare(config, key.split("."))
+    for item in space.dimensions:
+        _declare(config, item.key.split("."))
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    others = [text for text in space.hydra if not text.startswith("sweep=")]
-    return ["--multirun", "--config-path", str(folder), "--config-name", "config", *others, *space.project]
+    return [
+        "--multirun",
+        "--config-path",
+        str(folder),
+        "--config-name",
+        "config",
+        *space.hydra,
+        *deepest_first(space.plain),
+    ]
 
 
 def _declare(config: dict[str, Any], key: list[str]) -> None:

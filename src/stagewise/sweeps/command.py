@@ -1,16 +1,17 @@
 """``stagewise sweep``: start a search, or look at one."""
 
 import argparse
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
-from stagewise.config.compose import compose
+from stagewise.config.locks import hold
+from stagewise.config.schema.sweep import Pruner
 from stagewise.errors import SweepError
 from stagewise.sweeps.record import (
     FOLDER,
@@ -19,10 +20,8 @@ from stagewise.sweeps.record import (
     Trial,
     read_sweep,
     read_trial,
-    sweep_file,
     sweep_names,
     trials_of,
-    write_record,
 )
 
 LOOKS = ("show", "best", "apply", "export")
@@ -48,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "model=cnn,mlp optimizer.lr=1e-3,1e-2 'seed=range(3)', hydra/sweeper=optuna, sweep=<file of conf/sweep/>",
     )
     parser.add_argument("-m", "--multirun", action="store_true", help="as Hydra has it; always on")
-    parser.add_argument("--name", default="sweep", help="of the sweep (sweep)")
+    parser.add_argument("--name", help="of the sweep (its file's, else sweep)")
     parser.add_argument(
         "--objective",
         action="append",
@@ -57,40 +56,34 @@ def _parser() -> argparse.ArgumentParser:
         help="what to choose by; may be repeated",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="trials at once (cores / threads)")
+    parser.add_argument("--prune", choices=get_args(Pruner), help="end trainings that do badly, by this rule")
     parser.add_argument("--on-error", choices=("continue", "stop"), default="continue", help="when a trial fails")
     return parser
 
 
-def _sweep(root: Path, options: argparse.Namespace, overrides: list[str], arguments: list[str]) -> int:
-    from stagewise.config.cache import cache_folder
-    from stagewise.sweeps.app import main, write_config
-    from stagewise.sweeps.base import snapshot
-    from stagewise.sweeps.measures import objectives_from
-    from stagewise.sweeps.output.live import LiveTable
-    from stagewise.sweeps.runner import Plan, stop_file
-    from stagewise.sweeps.space import check_space, read_space
-    from stagewise.sweeps.workspace import make_workspace
+def _sweep(root: Path, options: argparse.Namespace, arguments: list[str], typed: list[str]) -> int:
+    from stagewise.sweeps.ready import expand
+    from stagewise.sweeps.search import Search, search
+    from stagewise.sweeps.space import read_space
 
-    _check_name(options.name)
-    space = read_space(overrides)
-    project = compose(root)
-    objectives = objectives_from(options.objective, project.trainer)
-    check_space(root, space)
-    head, snap = snapshot(root)
-    folder, cache = root / FOLDER / options.name, cache_folder(root)
-    base = make_workspace(root, head, snap, cache, folder / "base")
-    stop_file(root, options.name).unlink(missing_ok=True)
-    sweep = Sweep(name=options.name, arguments=arguments, objectives=objectives, base=snap, total=space.total)
-    write_record(sweep, sweep_file(root, options.name))
-    jobs = options.jobs or max((os.cpu_count() or 1) // project.threads, 1)
-    plan = Plan(
-        root=root, sweep=options.name, base=base, head=head, snapshot=snap, cache=cache.parent.parent,
-        objectives=objectives, on_error=options.on_error, devices=_devices(),
-    )  # fmt: skip
-    sys.argv = ["stagewise sweep", *write_config(folder / "hydra", plan, space, jobs, root / "conf/sweep")]
-    with LiveTable(root, options.name):
-        main()
-    return _finish(root, options.name)
+    overrides, ready = expand(root, arguments)
+    name = options.name or ready.name or "sweep"
+    _check_name(name)
+    with hold(root, f"sweep {name}", f"the sweep {name}"):
+        search(
+            root,
+            Search(
+                name=name,
+                space=read_space(overrides, ready.when),
+                when=dict(ready.when),
+                objectives=options.objective or ready.objectives,
+                prune=options.prune or ready.prune,
+                on_error=options.on_error,
+                jobs=options.jobs,
+                typed=typed,
+            ),
+        )
+    return _finish(root, name)
 
 
 def _finish(root: Path, name: str) -> int:
@@ -176,15 +169,6 @@ def _print(sweep: Sweep, trials: list[Trial], root: Path) -> None:
     page = root / FOLDER / sweep.name / "sweep.html"
     page.write_text(to_html(sweep, trials), encoding="utf-8", newline="\n")
     print_ranking(sweep, trials, Console(highlight=False), page=page.relative_to(root))
-
-
-def _devices() -> list[str]:
-    """GPUs that may be shared out: those that CUDA_VISIBLE_DEVICES names, else those that the driver shows."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [device.strip() for device in named.split(",") if device.strip() not in ("", "-1")]
-    gpus = Path("/proc/driver/nvidia/gpus")
-    return [str(number) for number in range(len(list(gpus.iterdir())))] if gpus.is_dir() else []
 
 
 def _check_name(name: str) -> None:

@@ -22,7 +22,7 @@ COMPRESSED = {"score": "max", "bytes": "min", "p50_ms": "min"}
 
 def metrics_of(project: Path) -> dict[str, float]:
     """The columns of history.csv at the kept epoch, and the figures of the chosen candidate."""
-    rows = _history(project)
+    rows = _history(project / "models/trained/history.csv")
     kept = rows[_kept(project, rows)] if rows else {}
     candidates = _json(project / "reports/compression/candidates.json")
     chosen = candidates.get("candidates", {}).get(candidates.get("chosen"), {})
@@ -40,8 +40,13 @@ def metrics_of(project: Path) -> dict[str, float]:
 
 def curves_of(project: Path) -> dict[str, list[float | None]]:
     """The columns of history.csv, epoch by epoch."""
-    rows = _history(project)
-    return {name: [row.get(name) for row in rows] for name in (rows[0] if rows else {}) if name != "epoch"}
+    return _columns(_history(project / "models/trained/history.csv"))
+
+
+def live_curves(project: Path) -> dict[str, list[float | None]]:
+    """The same of a training that is under way; empty before its first epoch has ended."""
+    files = sorted((project / ".stagewise/staging/train").glob("*/history.csv"))
+    return _columns(_history(files[0])) if files else {}
 
 
 def objectives_from(texts: list[str], trainer: TrainerSection) -> list[Objective]:
@@ -105,12 +110,18 @@ def _kept(project: Path, rows: list[dict[str, float]]) -> int:
     return min(range(len(rows)), key=lambda row: (math.isnan(values[row]), values[row]))
 
 
-def _history(project: Path) -> list[dict[str, float]]:
-    file = project / "models/trained/history.csv"
-    if not file.is_file():
+def _history(file: Path) -> list[dict[str, float]]:
+    """Its rows; a last one that is still being written is left out."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError:
         return []
-    with file.open(newline="", encoding="utf-8") as lines:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
+
+
+def _columns(rows: list[dict[str, float]]) -> dict[str, list[float | None]]:
+    return {name: [row.get(name) for row in rows] for name in (rows[0] if rows else {}) if name != "epoch"}
 
 
 def _json(path: Path) -> dict[str, Any]:

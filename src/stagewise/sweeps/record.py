@@ -1,19 +1,28 @@
 """What is known of trials and sweeps, as JSON below .stagewise/sweeps/: the one source of tables, pages and exports."""
 
+import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from stagewise.config.schema.sweep import Pruner
+from stagewise.errors import SweepError
+
 FOLDER = Path(".stagewise/sweeps")
 """Of all sweeps of a project."""
-SHARED = ("checkpoints", "locks", "logs", "trials", "work")
+SHARED = ("checkpoints", "locks", "logs", "runs", "trials", "work")
 """Folders therein that belong to no sweep alone."""
 
-State = Literal["waiting", "running", "finished", "failed", "pruned"]
+ENDED = 3
+"""Exit code of a trial's process when its training was ended early."""
+
+State = Literal["waiting", "running", "stopped", "finished", "failed", "pruned"]
+"""Stopped: it ran when its sweep was killed, and goes on when that is started again."""
 Direction = Literal["min", "max"]
 StageState = Literal["ran", "restored"]
 
@@ -61,6 +70,16 @@ class Objective(Record):
     direction: Direction
 
 
+class Pruning(Record):
+    """When a training that does badly is ended."""
+
+    rule: Pruner
+    by: Objective
+    """A column of history.csv."""
+    epochs: int
+    """Of a whole training."""
+
+
 class Sweep(Record):
     """A search: its command, and its trials in the order in which they were asked for."""
 
@@ -70,10 +89,28 @@ class Sweep(Record):
     objectives: list[Objective]
     base: str
     """The commit that the trials are over: HEAD, or a snapshot of the tracked changes on it."""
+    prune: Pruning | None = None
+    """By what trainings are ended early."""
     trials: list[str] = []
     """Ids."""
     total: int | None = None
     """Number of trials, where it is known beforehand."""
+
+
+def add_trials(root: Path, sweep: str, trials: Sequence[str], total: int | None = None) -> None:
+    """Add trials to a sweep's record, each once, and the number of all of them where it is known by now.
+
+    Raises:
+        SweepError: the record is gone.
+    """
+    file = sweep_file(root, sweep)
+    with locked(file.with_name("sweep.lock")):
+        record = read_sweep(root, sweep)
+        if record is None:
+            raise SweepError("the sweep's record is gone", where=str(file), fix="start the sweep again")
+        record.trials = list(dict.fromkeys([*record.trials, *trials]))
+        record.total = total or record.total
+        write_record(record, file)
 
 
 def write_record(record: Trial | Sweep, path: Path) -> None:
@@ -119,7 +156,41 @@ def sweep_names(root: Path) -> list[str]:
 def trials_of(root: Path, sweep: Sweep) -> Iterator[Trial]:
     """The trials of a sweep, each once, in the order in which they were asked for."""
     for name in dict.fromkeys(sweep.trials):
-        yield read_trial(root, name) or Trial(id=name, overrides=[])
+        trial = read_trial(root, name) or Trial(id=name, overrides=[])
+        if trial.state == "running" and not is_held(trial_lock(root, name)):
+            trial.state = "stopped"
+        yield trial
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Wait for the lock of a file and hold it; it ends with the process."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def is_held(file: Path) -> bool:
+    """Whether a process holds the lock of a file."""
+    try:
+        with file.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def storage_url(root: Path, sweep: str) -> str:
+    """Of the SQLite file in which Optuna keeps a sweep's studies."""
+    return f"sqlite:///{root / FOLDER / sweep / 'optuna.db'}"
+
+
+def trial_lock(root: Path, trial: str) -> Path:
+    """The lock that is held while a trial runs."""
+    return root / FOLDER / "locks" / f"trial-{trial}"
 
 
 def settings_of(trial: Trial) -> dict[str, str]:

@@ -1,14 +1,12 @@
 """One trial from its overrides to its record: skipped where it is finished, else run in a process of its own."""
 
-import fcntl
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -17,16 +15,17 @@ from pydantic import BaseModel, ConfigDict
 
 from stagewise.config.git import git
 from stagewise.config.resolve import resolved_files
-from stagewise.errors import SweepError
 from stagewise.sweeps.measures import values_of
 from stagewise.sweeps.record import (
+    ENDED,
     FOLDER,
     Objective,
     Trial,
-    read_sweep,
+    add_trials,
+    locked,
     read_trial,
-    sweep_file,
     trial_file,
+    trial_lock,
     write_record,
 )
 from stagewise.sweeps.workspace import choose, environment, make_workspace
@@ -45,35 +44,49 @@ class Plan(BaseModel):
     """A checkout of the snapshot, in which configs are composed."""
     head: str
     snapshot: str
+    project: str
+    """Id of the project as it is, without a trial's choice."""
     cache: Path
     objectives: list[Objective]
+    prunes: bool
+    """Whether trainings that do badly are ended early."""
     on_error: Literal["continue", "stop"]
     devices: list[str]
     """GPUs to share out, as CUDA_VISIBLE_DEVICES names them."""
 
 
-def run_trial(plan: Plan, overrides: list[str], number: int) -> list[float] | None:
-    """Run the trial, or find that it has run; return the value of each objective, None where it failed.
+class Ended(float):
+    """The value of a trial that was ended early: its best so far, not to be compared with that of a whole one."""
+
+
+def run_trial(plan: Plan, overrides: list[str], number: int) -> list[float]:
+    """Run the trial, or find that it has run; return the value of each objective.
+
+    They are ``Ended`` where the training was ended early, and not numbers where the trial failed.
 
     Raises:
         SweepError: the trial has no such figure.
     """
-    name = trial_id(plan, overrides)
-    with _hold(plan.root / FOLDER / "work" / f"{name}.lock"):
+    name = trial_id(plan.base, plan.snapshot, overrides)
+    with locked(trial_lock(plan.root, name)):
         trial = read_trial(plan.root, name)
-        if trial is None or trial.state != "finished" or not _is_saved(plan.root, trial):
+        if trial is None or not _is_over(plan, trial):
             trial = Trial(id=name, overrides=overrides)
             write_record(trial, trial_file(plan.root, name))
-        _join(plan, name)
-        if trial.state != "finished" and not _stopped(plan):
+        add_trials(plan.root, plan.sweep, [name])
+        if trial.state == "waiting" and not stop_file(plan.root, plan.sweep).exists():
             trial = _run(plan, trial, number)
-    return values_of(trial.metrics, plan.objectives) if trial.state == "finished" else None
+    if trial.state == "finished":
+        return values_of(trial.metrics, plan.objectives)
+    if trial.state == "pruned":
+        return [_best(trial, objective) for objective in plan.objectives]
+    return [math.nan] * len(plan.objectives)
 
 
-def trial_id(plan: Plan, overrides: list[str]) -> str:
+def trial_id(base: Path, snapshot: str, overrides: list[str]) -> str:
     """12 digits of a digest of all that enters the trial: the keys of its stages, the pipeline, the raw data in git."""
-    keys = {stage: yaml.safe_load(text)["key"] for stage, text in resolved_files(plan.base, overrides).items()}
-    trees = [git(plan.base, "rev-parse", f"{plan.snapshot}:./{path}") for path in ("dvc.yaml", "data/own")]
+    keys = {stage: yaml.safe_load(text)["key"] for stage, text in resolved_files(base, overrides).items()}
+    trees = [git(base, "rev-parse", f"{snapshot}:./{path}") for path in ("dvc.yaml", "data/own")]
     return hashlib.sha256(json.dumps([keys, trees]).encode()).hexdigest()[:12]
 
 
@@ -92,11 +105,12 @@ def _run(plan: Plan, trial: Trial, number: int) -> Trial:
     try:
         project = make_workspace(plan.root, plan.head, plan.snapshot, plan.cache, workspace)
         choose(project, trial.overrides)
-        _keep_checkpoints(project, folder / "checkpoints" / trial.id)
+        for name, kept in (("checkpoints", "checkpoints"), ("logs", "runs")):
+            _keep(project / ".stagewise" / name, folder / kept / trial.id)
         device = plan.devices[number % len(plan.devices)] if plan.devices else None
         with log.open("wb") as printed:
             code = subprocess.run(
-                [sys.executable, "-m", "stagewise.sweeps.trial", str(plan.root), trial.id],
+                [sys.executable, "-m", "stagewise.sweeps.trial", str(plan.root), plan.sweep, trial.id],
                 cwd=project,
                 env=environment(project, device),
                 stdout=printed,
@@ -110,6 +124,8 @@ def _run(plan: Plan, trial: Trial, number: int) -> Trial:
     if code == 0:
         done.state = "finished"
         shutil.rmtree(folder / "checkpoints" / trial.id, ignore_errors=True)
+    elif code == ENDED:
+        done.state = "pruned"
     else:
         done.state, done.error = "failed", _end_of(log)
         if plan.on_error == "stop":
@@ -118,11 +134,22 @@ def _run(plan: Plan, trial: Trial, number: int) -> Trial:
     return done
 
 
-def _keep_checkpoints(project: Path, kept: Path) -> None:
-    """A trial that is killed and started again goes on from its last checkpoint, though its workspace is gone."""
+def _keep(folder: Path, kept: Path) -> None:
+    """Have a folder of the workspace outlive it: checkpoints, from which a killed trial goes on, and live logs."""
     kept.mkdir(parents=True, exist_ok=True)
-    (project / ".stagewise").mkdir(exist_ok=True)
-    (project / ".stagewise/checkpoints").symlink_to(kept)
+    folder.parent.mkdir(exist_ok=True)
+    folder.symlink_to(kept)
+
+
+def _is_over(plan: Plan, trial: Trial) -> bool:
+    """Whether there is nothing left to do: it ran to its end and can be had, or was ended early and would be again."""
+    return (trial.state == "finished" and _is_saved(plan.root, trial)) or (trial.state == "pruned" and plan.prunes)
+
+
+def _best(trial: Trial, objective: Objective) -> Ended:
+    choose = min if objective.direction == "min" else max
+    known = [value for value in trial.curves.get(objective.metric, []) if value is not None]
+    return Ended(choose(known, default=math.nan))
 
 
 def _is_saved(root: Path, trial: Trial) -> bool:
@@ -131,30 +158,6 @@ def _is_saved(root: Path, trial: Trial) -> bool:
     return any(ref.endswith(f"/{trial.experiment}") for ref in listed.split())
 
 
-def _join(plan: Plan, trial: str) -> None:
-    """Add the trial to the sweep's record."""
-    file = sweep_file(plan.root, plan.sweep)
-    with _hold(file.with_name("sweep.lock")):
-        sweep = read_sweep(plan.root, plan.sweep)
-        if sweep is None:
-            raise SweepError("the sweep's record is gone", where=str(file), fix="start the sweep again")
-        if trial not in sweep.trials:
-            sweep.trials.append(trial)
-            write_record(sweep, file)
-
-
-def _stopped(plan: Plan) -> bool:
-    return stop_file(plan.root, plan.sweep).exists()
-
-
 def _end_of(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(lines[-_SHOWN:])
-
-
-@contextmanager
-def _hold(file: Path) -> Iterator[None]:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

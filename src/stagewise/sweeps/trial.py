@@ -1,19 +1,16 @@
 """The process of one trial: runs the stages of its workspace one after another, and saves a DVC experiment.
 
-    python -m stagewise.sweeps.trial ROOT ID    in the workspace; ROOT is the project
+    python -m stagewise.sweeps.trial ROOT SWEEP ID    in the workspace; ROOT is the project
 
 Two trials that need the same stage from the same inputs compute it once: the second waits for a lock that is named by
 them, and then finds the outputs in DVC's run-cache.
 """
 
-import fcntl
 import hashlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,25 +23,41 @@ from dvc.repo.reproduce import get_active_graph, plan_repro
 from stagewise.config.guarded import guarded
 from stagewise.config.history import HISTORY
 from stagewise.config.life import die_with_parent
+from stagewise.sweeps.follow import Follower
 from stagewise.sweeps.measures import curves_of, metrics_of
-from stagewise.sweeps.record import FOLDER, Trial, read_trial, trial_file, write_record
+from stagewise.sweeps.prune import Pruner
+from stagewise.sweeps.record import (
+    ENDED,
+    FOLDER,
+    Sweep,
+    Trial,
+    locked,
+    read_sweep,
+    read_trial,
+    storage_url,
+    trial_file,
+    write_record,
+)
 
 
 def main() -> None:
-    """Run the trial; exit code 1 when a stage fails, whose name is then in the record."""
-    root, name = Path(sys.argv[1]), sys.argv[2]
+    """Run the trial; exit code 1 when a stage fails, whose name is then in the record, ENDED when it was pruned."""
+    root, name = Path(sys.argv[1]), sys.argv[3]
     workspace = Path.cwd()
     die_with_parent(workspace)
-    trial = read_trial(root, name)
-    if trial is None:
-        sys.exit(f"there is no record of the trial {name}")
+    sweep, trial = read_sweep(root, sys.argv[2]), read_trial(root, name)
+    if sweep is None or trial is None:
+        sys.exit(f"there is no record of the trial {name} of {sys.argv[2]}")
     with guarded(workspace), Repo(str(workspace)) as repo:
         stages = [stage.addressing for stage in plan_repro(get_active_graph(repo.index.graph))]
     for stage in stages:
         trial.stage = stage
         write_record(trial, trial_file(root, name))
         try:
-            _run(stage, workspace, root, trial)
+            if stage == "train":
+                _train(workspace, root, trial, sweep)
+            else:
+                _run(stage, workspace, root, trial)
         except DvcException as error:  # the stage has said why
             sys.exit(f"{stage}: {error}")
     trial.stage = None
@@ -53,13 +66,28 @@ def main() -> None:
     write_record(trial, trial_file(root, name))
 
 
+def _train(workspace: Path, root: Path, trial: Trial, sweep: Sweep) -> None:
+    """Run or restore the training and follow it; exit when the pruner ended it."""
+    pruner = Pruner(sweep.prune, storage_url(root, sweep.name), trial.id) if sweep.prune else None
+    try:
+        with Follower(workspace, root, trial, pruner) as follower:
+            _run("train", workspace, root, trial)
+    except DvcException:
+        if not follower.ended:
+            raise
+    if pruner:
+        pruner.close(trial.curves if follower.ended else curves_of(workspace), follower.ended)
+    if follower.ended:
+        sys.exit(ENDED)
+
+
 def _run(name: str, workspace: Path, root: Path, trial: Trial) -> None:
     """Run or restore one stage, and note which it was."""
     began = time.monotonic()
     with guarded(workspace), Repo(str(workspace)) as repo:
         (stage,) = repo.stage.collect(name)
         before = _executed(workspace, name)
-        with _alone(root, name, _inputs(stage, workspace)):
+        with locked(root / FOLDER / "locks" / f"{name}-{_inputs(stage, workspace)[:24]}"):
             repo.reproduce(targets=[name], single_item=True)
     ran = _executed(workspace, name) > before
     trial.stages[name] = "ran" if ran or name == "configure" else "restored"
@@ -76,16 +104,6 @@ def _inputs(stage: Any, workspace: Path) -> str:
         else:
             parts.append([dep.def_path, dep.get_hash().value if dep.exists else None])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-@contextmanager
-def _alone(root: Path, stage: str, inputs: str) -> Iterator[None]:
-    """Wait until no other trial runs this stage from these inputs; the lock ends with its process."""
-    file = root / FOLDER / "locks" / f"{stage}-{inputs[:24]}"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _executed(workspace: Path, stage: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from stagewise.config.git import git, run_git
+from stagewise.config.origins import groups_of
 from stagewise.config.params import apply_overrides, read_params
 
 
@@ -38,8 +39,7 @@ def make_workspace(root: Path, head: str, snapshot: str, cache: Path, folder: Pa
 
 def choose(project: Path, overrides: list[str]) -> None:
     """Lay a trial's overrides over the workspace's params.yaml."""
-    groups = {entry.name for entry in (project / "conf").iterdir() if entry.is_dir()}
-    params = apply_overrides(read_params(project), overrides, groups)
+    params = apply_overrides(read_params(project), overrides, groups_of(project))
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from stagewise.config.compose import compose
 from stagewise.config.experiments import lay_over_experiment
-from stagewise.config.origins import EXPERIMENT, Key, Origins
+from stagewise.config.origins import EXPERIMENT, Key, Origins, groups_of
 from stagewise.config.params import apply_overrides, read_params, split_choices
 from stagewise.config.resolve import STAGES, stage_settings
 from stagewise.errors import ConfigError
@@ -116,7 +116,7 @@ def _project_key(stage: str | None, key: Key) -> Key:
 
 def _choices(root: Path, overrides: Sequence[str]) -> dict[str, str]:
     """Return the choice of every group: conf/config.yaml's, unless params.yaml or an override names another."""
-    folders = {folder.name for folder in (root / "conf").iterdir() if folder.is_dir()} - {EXPERIMENT}
+    folders = groups_of(root)
     main = yaml.safe_load((root / "conf" / "config.yaml").read_text(encoding="utf-8")) or {}
     defaults = [item for item in main.get("defaults", []) if isinstance(item, dict)]
     params, _ = lay_over_experiment(root, apply_overrides(read_params(root), overrides, folders), folders)

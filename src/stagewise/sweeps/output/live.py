@@ -20,7 +20,7 @@ from stagewise.sweeps.record import Objective, Sweep, Trial, read_sweep, read_tr
 
 _INTERVAL, _SETTINGS, _FRAME = 0.5, 40, 8
 _ENDED = ("finished", "failed", "pruned")
-_ORDER = ("running", "waiting", "finished", "pruned", "failed")
+_ORDER = ("running", "waiting", "stopped", "finished", "pruned", "failed")
 
 
 class LiveTable:

@@ -16,7 +16,14 @@ from stagewise.sweeps.output.points import Point, rank, unranked
 from stagewise.sweeps.output.values import ABSENT, short, swept
 from stagewise.sweeps.record import Objective, Sweep, Trial
 
-STYLES = {"finished": "green", "running": "cyan", "failed": "bold red", "pruned": "yellow", "waiting": "dim"}
+STYLES = {
+    "finished": "green",
+    "running": "cyan",
+    "failed": "bold red",
+    "pruned": "yellow",
+    "waiting": "dim",
+    "stopped": "yellow",
+}
 """Of each state."""
 
 _POINTS, _FAILED, _NAME, _VALUE = 30, 20, 24, 32

@@ -11,7 +11,7 @@ from stagewise.sweeps.output.points import CONFIDENCE, Estimate, Point
 from stagewise.sweeps.output.values import number as spelt_number
 from stagewise.sweeps.record import Objective, Sweep, Trial, settings_of
 
-STATES = ("finished", "running", "waiting", "pruned", "failed")
+STATES = ("finished", "running", "waiting", "stopped", "pruned", "failed")
 """In the order in which they are counted."""
 
 MORE_SEEDS = "'seed=range(3)'"
