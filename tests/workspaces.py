@@ -61,14 +61,25 @@ def workspace(root: Path) -> Path:
 
 def call(root: Path, *command: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a workspace with this Python first on the PATH, and check its exit code."""
-    variables = {
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env={**variables(root), **environment},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == code, f"{command} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def variables(root: Path) -> dict[str, str]:
+    """The environment of commands in a workspace."""
+    return {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": str(root / "src"),
         **{f"GIT_{role}_{what}": "test@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         "DVC_SITE_CACHE_DIR": str(root.parent / f"{root.name}-site"),
-        **environment,
     }
-    done = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, timeout=900, check=False)
-    assert done.returncode == code, f"{command} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done

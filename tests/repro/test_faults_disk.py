@@ -1,17 +1,12 @@
-"""A disk that is full, read-only or gone, at every stage: one message, nothing half-written, and the next run works.
+"""A disk that is full, read-only or gone, at every stage: one message, nothing half-written, and the next run works."""
 
-The disk is a small tmpfs that a process mounts in a namespace of its own, which needs no rights.
-"""
-
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from disks import Disk, small_disk
 from faults import fresh_workspace, lock, md5, outputs, ran_workspace, stages_run
 from workspaces import call
 
@@ -23,66 +18,6 @@ STAGES = {
     "compress": ["models/compressed", "reports/compression"],
     "package": ["dist/my-model-0.1.0"],
 }
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A tmpfs: seen here at ``root``, and by the commands that run in it at ``place``."""
-
-    process: int
-    place: Path
-
-    @property
-    def root(self) -> Path:
-        return Path(f"/proc/{self.process}/root{self.place}")
-
-    def run(self, folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command inside, in ``folder`` as seen from there."""
-        # nsenter's own --wd is looked up outside, where the folder below the mount is empty.
-        enter = ["nsenter", "-t", str(self.process), "-U", "-m", "--preserve-credentials"]
-        enter += ["sh", "-c", 'cd "$0" && exec "$@"', str(folder)]
-        variables = {
-            **os.environ,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(folder / "src"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "DVC_SITE_CACHE_DIR": str(self.place.parent / "site"),
-            **environment,
-        }
-        return subprocess.run(
-            [*enter, *command], env=variables, capture_output=True, text=True, timeout=300, check=False
-        )
-
-    def stage(self, name: str) -> subprocess.CompletedProcess[str]:
-        return self.run(self.place, "python", f"stages/{name}.py", DVC_STAGE=name)
-
-    def mount(self, options: str) -> None:
-        assert self.run(Path("/"), "mount", "-o", f"remount,{options}", str(self.place)).returncode == 0
-
-    def fill(self, left: int) -> None:
-        """Write a file that leaves room for ``left`` bytes."""
-        with (self.root / "fill").open("wb", buffering=0) as file:
-            free = shutil.disk_usage(self.root).free
-            os.posix_fallocate(file.fileno(), 0, free - left)
-
-
-def small_disk(place: Path, megabytes: int) -> Iterator[Disk]:
-    place.mkdir(parents=True)
-    script = f"mount -t tmpfs -o size={megabytes}m tmpfs '{place}' && echo ready && exec sleep 600"
-    holder = subprocess.Popen(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert holder.stdout is not None
-        if holder.stdout.readline() != "ready\n":
-            pytest.skip("the kernel gives no namespace in which to mount a disk")
-        yield Disk(holder.pid, place)
-    finally:
-        holder.kill()
-        holder.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -69,20 +69,22 @@ def _sweep(root: Path, options: argparse.Namespace, arguments: list[str], typed:
     overrides, ready = expand(root, arguments)
     name = options.name or ready.name or "sweep"
     _check_name(name)
+    asked = Search(
+        name=name,
+        space=read_space(overrides, ready.when),
+        when=dict(ready.when),
+        objectives=options.objective or ready.objectives,
+        prune=options.prune or ready.prune,
+        on_error=options.on_error,
+        jobs=options.jobs,
+        typed=typed,
+    )
     with hold(root, f"sweep {name}", f"the sweep {name}"):
-        search(
-            root,
-            Search(
-                name=name,
-                space=read_space(overrides, ready.when),
-                when=dict(ready.when),
-                objectives=options.objective or ready.objectives,
-                prune=options.prune or ready.prune,
-                on_error=options.on_error,
-                jobs=options.jobs,
-                typed=typed,
-            ),
-        )
+        try:
+            search(root, asked)
+        except KeyboardInterrupt:
+            print("stagewise sweep: interrupted; the same command goes on from here", file=sys.stderr)
+            raise
     return _finish(root, name)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -127,7 +128,7 @@ def _run(plan: Plan, trial: Trial, number: int) -> Trial:
     elif code == ENDED:
         done.state = "pruned"
     else:
-        done.state, done.error = "failed", _end_of(log)
+        done.state, done.error = "failed", _end_of(log, code)
         if plan.on_error == "stop":
             stop_file(plan.root, plan.sweep).touch()
     write_record(done, trial_file(plan.root, trial.id))
@@ -158,6 +159,8 @@ def _is_saved(root: Path, trial: Trial) -> bool:
     return any(ref.endswith(f"/{trial.experiment}") for ref in listed.split())
 
 
-def _end_of(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-_SHOWN:])
+def _end_of(log: Path, code: int) -> str:
+    """The last lines of a log, and by what signal the process ended if it was killed."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_SHOWN:]
+    killed = [f"killed by {signal.Signals(-code).name}; the same sweep started again goes on"] if code < 0 else []
+    return "\n".join(lines + killed)
