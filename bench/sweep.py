@@ -11,7 +11,8 @@ N learning rates of a small network on the digits, J at a time with one thread e
 Every way starts in a fresh copy with an empty cache and compiled sources, as `make repro` leaves them, and ends with as
 many results as configs. Stages are counted as they note it themselves (.stagewise/history.jsonl), in a sweep through
 its records; of the queue, whose folders are gone, through the lines of its logs. configure, which is kept in no cache
-and runs for every config in every way, is not counted. Reported are medians, in seconds of wall time.
+and runs for every config in every way, is not counted. Reported are medians, in seconds of wall time; with each goes
+the machine's load at its end, of which J is the benchmark's own: where it is much more, the seconds say little.
 
 The target is (sum of the distinct stages / J) x 1.15 + 5 s. A trial's record holds times with another trial beside it
 and with waiting for it, so they are taken from a run of their own: stage after stage with nothing beside, for up to
@@ -94,7 +95,8 @@ def main() -> None:
         for way in options.only[:: -1 if number % 2 else 1]:
             for name, cost in WAYS[way](options.trials, options.jobs, options.epochs).items():
                 costs[name].append(cost)
-                print(f"round {number + 1}: {name}: {cost.seconds:.1f} s, {cost.stages} stages", flush=True)
+                said = f"{cost.seconds:.1f} s, {cost.stages} stages (load {os.getloadavg()[0]:.1f})"
+                print(f"round {number + 1}: {name}: {said}", flush=True)
         if "stagewise" in options.only:
             alone.append(distinct_stages(options.trials, options.epochs))
     report(costs, alone, options.trials, options.jobs)

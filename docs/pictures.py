@@ -6,7 +6,7 @@ Its data say which pictures: those of digits are on the quick start, the others 
 numbers, speech and series. So run that experiment first; the others' pictures are left as they are.
 
 The pictures of reports need Chromium on the PATH; without it they are left as they are, too. That of a review is of the
-newest one in .stagewise/reviews/, if there is any.
+newest one in .stagewise/reviews/, that of a sweep of the one called fashion, if they are there.
 """
 
 import json
@@ -87,6 +87,8 @@ def main() -> None:
     reviews = sorted((ROOT / ".stagewise/reviews").glob("*/review.html"), key=lambda page: page.stat().st_mtime)
     if reviews and data == "digits":
         photograph(chromium, reviews[-1].read_text(encoding="utf-8"), 1100, DOCS / "review.png")
+    if (sweep := ROOT / ".stagewise/sweeps/fashion/sweep.html").is_file():
+        photograph(chromium, sweep.read_text(encoding="utf-8"), 2500, DOCS / "sweep.png")
 
 
 def photograph(chromium: str, page: str, height: int, target: Path) -> None:

@@ -53,7 +53,7 @@ def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lau
         write_record(Sweep(name="s", arguments=[], objectives=chosen, base="b"), sweep_file(tmp_path, "s"))
         plan = Plan(
             root=tmp_path, sweep="s", base=tmp_path, head="h", snapshot="h", project="p", cache=tmp_path,
-            objectives=chosen, prunes=False, on_error="continue", devices=[],
+            objectives=chosen, prunes=False, on_error="continue", devices=[], jobs=2, mlflow=False,
         )  # fmt: skip
         launcher = Launcher(tmp_path, outcome)
         monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *_, **__: launcher)

@@ -87,6 +87,55 @@ def test_the_best_trial_can_be_applied_and_then_nothing_runs(swept: Path) -> Non
     call(swept, "git", "checkout", "--quiet", ".")
 
 
+def test_trials_survive_a_push_and_a_fresh_clone(swept: Path, tmp_path: Path) -> None:
+    origin, storage, clone = tmp_path / "origin.git", tmp_path / "storage", tmp_path / "clone"
+    call(swept, "git", "clone", "--quiet", "--bare", ".", str(origin))
+    call(swept, "git", "remote", "add", "origin", str(origin))
+    call(swept, "dvc", "remote", "add", "--local", "--default", "storage", str(storage))
+    best = next(trial for trial in trials(swept) if trial.state == "finished")
+    call(swept, "dvc", "exp", "push", "origin", best.experiment)
+    call(tmp_path, "git", "clone", "--quiet", str(origin), str(clone))
+    call(clone, "dvc", "remote", "add", "--local", "--default", "storage", str(storage))
+    call(clone, "dvc", "exp", "pull", "origin", best.experiment)
+    call(clone, "dvc", "exp", "apply", best.experiment)
+    call(clone, "dvc", "checkout")
+    assert "Running stage" not in call(clone, "dvc", "repro").stdout
+    assert (clone / "models/trained/model.safetensors").is_file()
+
+
+def test_optuna_searches_ends_trainings_early_and_goes_on(swept: Path) -> None:
+    (swept / "conf/sweep/mine.yaml").write_text(
+        "name: mine\n"
+        "params: {optimizer: [adamw, sgd], optimizer.lr: 'tag(log, interval(1e-4, 1e-1))', trainer.max_epochs: 9}\n"
+        "when: {optimizer=sgd: {optimizer.momentum: [0.5, 0.9]}}\n"
+        "prune: halving\n"
+        "hydra: [hydra/sweeper=optuna, hydra.sweeper.n_trials=4]\n"
+    )
+    call(swept, "git", "add", "conf/sweep/mine.yaml")
+    call(swept, "stagewise", "sweep", "-m", "sweep=mine", "--jobs", "2")
+    found = trials(swept, "mine")
+    assert len(found) == 4 and {trial.state for trial in found} <= {"finished", "pruned"}
+    for trial in found:
+        assert any("momentum" in text for text in trial.overrides) == ("optimizer=sgd" in trial.overrides)
+        assert len(trial.curves["val_loss"]) == 9 or trial.state == "pruned"
+    call(swept, "stagewise", "sweep", "-m", "sweep=mine", "hydra.sweeper.n_trials=5", "--jobs", "2")
+    after = trials(swept, "mine")
+    assert [trial.id for trial in after[:4]] == [trial.id for trial in found] and len(after) == 5
+    call(swept, "git", "rm", "-qf", "conf/sweep/mine.yaml")
+
+
+def test_two_dozen_trials_prepare_the_data_once(swept: Path) -> None:
+    space = ["-m", "optimizer.lr=1e-3,2e-3,3e-3,4e-3,5e-3,6e-3,7e-3,8e-3", "seed=range(3)"]
+    call(swept, "stagewise", "sweep", "--name", "many", *space, "--jobs", "2")
+    found = trials(swept, "many")
+    assert [trial.state for trial in found] == ["finished"] * 24
+    ran = {stage: sum(trial.stages[stage] == "ran" for trial in found) for stage in ("ingest", "preprocess", "train")}
+    assert ran == {"ingest": 0, "preprocess": 0, "train": 24}  # the first sweep of this project has prepared the data
+    ended = {trial.id: trial.ended for trial in found}
+    call(swept, "stagewise", "sweep", "--name", "many", *space)
+    assert {trial.id: trial.ended for trial in trials(swept, "many")} == ended
+
+
 def test_a_failing_trial_stops_no_other(swept: Path) -> None:
     done = call(
         swept, "stagewise", "sweep", "--name", "bad", "-m", "optimizer.lr=0.01,1e30", "trainer.max_epochs=1", code=1

@@ -43,7 +43,7 @@ def _another_hydra() -> Iterator[None]:
         GlobalHydra.set_state(state)
 
 
-def write_config(folder: Path, plan: Plan, space: Space, when: Conditions, jobs: int) -> list[str]:
+def write_config(folder: Path, plan: Plan, space: Space, when: Conditions) -> list[str]:
     """Write the application's config into ``folder`` and return the command line that names it.
 
     It holds every key of the sweep, so that Hydra takes them as they are written; what they mean is said by the
@@ -65,7 +65,7 @@ def write_config(folder: Path, plan: Plan, space: Space, when: Conditions, jobs:
         "hydra": {
             "output_subdir": None,
             "sweep": {"dir": str(folder / "jobs"), "subdir": "${hydra.job.num}"},
-            **({} if own_launcher else {"launcher": {"n_jobs": jobs}}),
+            **({} if own_launcher else {"launcher": {"n_jobs": plan.jobs}}),
             **({"sweeper": {"when": when}} if when else {}),
         },
         "stagewise": plan.model_dump(mode="json"),

@@ -57,15 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="trials at once (cores / threads)")
     parser.add_argument("--prune", choices=get_args(Pruner), help="end trainings that do badly, by this rule")
+    parser.add_argument("--mlflow", action="store_true", help="log each trial as a run of MLflow, too")
     parser.add_argument("--on-error", choices=("continue", "stop"), default="continue", help="when a trial fails")
     return parser
 
 
 def _sweep(root: Path, options: argparse.Namespace, arguments: list[str], typed: list[str]) -> int:
+    from stagewise.sweeps.mlflow_runs import check_mlflow, log_trials
     from stagewise.sweeps.ready import expand
     from stagewise.sweeps.search import Search, search
     from stagewise.sweeps.space import read_space
 
+    if options.mlflow:
+        check_mlflow()
     overrides, ready = expand(root, arguments)
     name = options.name or ready.name or "sweep"
     _check_name(name)
@@ -77,6 +81,7 @@ def _sweep(root: Path, options: argparse.Namespace, arguments: list[str], typed:
         prune=options.prune or ready.prune,
         on_error=options.on_error,
         jobs=options.jobs,
+        mlflow=options.mlflow,
         typed=typed,
     )
     with hold(root, f"sweep {name}", f"the sweep {name}"):
@@ -85,6 +90,8 @@ def _sweep(root: Path, options: argparse.Namespace, arguments: list[str], typed:
         except KeyboardInterrupt:
             print("stagewise sweep: interrupted; the same command goes on from here", file=sys.stderr)
             raise
+    if options.mlflow:
+        log_trials(root, *_load(root, name))  # also those that ran before MLflow was chosen
     return _finish(root, name)
 
 

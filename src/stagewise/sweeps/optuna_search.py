@@ -36,7 +36,7 @@ class OptunaSearch:
         config: the application's.
         sampler: a class of optuna.samplers as ``_target_`` and its arguments; GridSampler runs every combination.
         n_trials: points in all, those of earlier starts included.
-        n_jobs: points that are asked for at a time; None takes as many as the launcher runs at once.
+        n_jobs: points that are asked for at a time; None takes as many as trials run at once (``--jobs``).
         storage: an Optuna storage URL; None keeps an SQLite file beside the sweep's record.
         study_name: in that storage; None names it by all that a point's value depends on.
         params: what is searched, over which the command line goes.
@@ -65,7 +65,6 @@ class OptunaSearch:
         self._launcher = Plugins.instance().instantiate_launcher(
             config=config, hydra_context=hydra_context, task_function=task_function
         )
-        self._jobs = int(OmegaConf.select(config, "hydra.launcher.n_jobs") or 1)
 
     def run(self, arguments: list[str]) -> None:
         """Search over what is written in the overrides ``arguments``.
@@ -112,7 +111,7 @@ class OptunaSearch:
         )
         left = self._n_trials - _ended(study)
         while left > 0 and not stop_file(self._plan.root, self._plan.sweep).exists():
-            asked = [study.ask() for _ in range(min(left, self._n_jobs or self._jobs))]
+            asked = [study.ask() for _ in range(min(left, self._n_jobs or self._plan.jobs))]
             points = [_suggest(trial, space) for trial in asked]
             came = iter(self._launch([[*point, *filter(None, [seed])] for point in points for seed in seeds]))
             for trial in asked:

@@ -15,7 +15,7 @@ from stagewise.errors import SweepError
 
 FOLDER = Path(".stagewise/sweeps")
 """Of all sweeps of a project."""
-SHARED = ("checkpoints", "locks", "logs", "runs", "trials", "work")
+SHARED = ("checkpoints", "locks", "logs", "mlflow", "runs", "trials", "work")
 """Folders therein that belong to no sweep alone."""
 
 ENDED = 3

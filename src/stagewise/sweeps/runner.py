@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from stagewise.config.git import git
 from stagewise.config.resolve import resolved_files
 from stagewise.sweeps.measures import values_of
+from stagewise.sweeps.mlflow_runs import log_trials
 from stagewise.sweeps.record import (
     ENDED,
     FOLDER,
@@ -24,6 +25,7 @@ from stagewise.sweeps.record import (
     Trial,
     add_trials,
     locked,
+    read_sweep,
     read_trial,
     trial_file,
     trial_lock,
@@ -52,6 +54,10 @@ class Plan(BaseModel):
     prunes: bool
     """Whether trainings that do badly are ended early."""
     on_error: Literal["continue", "stop"]
+    jobs: int
+    """Trials at once."""
+    mlflow: bool
+    """Whether trials become runs of MLflow, too."""
     devices: list[str]
     """GPUs to share out, as CUDA_VISIBLE_DEVICES names them."""
 
@@ -132,6 +138,9 @@ def _run(plan: Plan, trial: Trial, number: int) -> Trial:
         if plan.on_error == "stop":
             stop_file(plan.root, plan.sweep).touch()
     write_record(done, trial_file(plan.root, trial.id))
+    if plan.mlflow and (sweep := read_sweep(plan.root, plan.sweep)):
+        with locked(folder / "locks" / "mlflow"):
+            log_trials(plan.root, sweep, [done])
     return done
 
 

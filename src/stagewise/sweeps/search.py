@@ -53,6 +53,7 @@ class Search:
     prune: Pruner | None
     on_error: Literal["continue", "stop"]
     jobs: int | None
+    mlflow: bool
     typed: list[str]
 
 
@@ -84,8 +85,9 @@ def search(root: Path, asked: Search) -> None:
         root=root, sweep=asked.name, base=base, head=head, snapshot=snap,
         project=trial_id(base, snap, []), cache=cache.parent.parent,
         objectives=objectives, prunes=pruning is not None, on_error=asked.on_error, devices=_devices(),
+        jobs=jobs, mlflow=asked.mlflow,
     )  # fmt: skip
-    arguments = write_config(folder / "hydra", plan, asked.space, asked.when, jobs)
+    arguments = write_config(folder / "hydra", plan, asked.space, asked.when)
     try:
         with LiveTable(root, asked.name):
             _run(arguments)
@@ -110,6 +112,13 @@ def _run(arguments: list[str]) -> None:
                 main()
         except TerminatedWorkerError:
             print("a worker of the sweep was killed; its trials go on from where they were", flush=True)
+        except ImportError as error:
+            raise SweepError(
+                "a library that the sweep was to use is not installed",
+                where=", ".join(text for text in arguments if text.startswith("hydra/")) or None,
+                why=str(error),
+                fix="pip install hydra-submitit-launcher (SLURM) or hydra-ray-launcher (Ray)",
+            ) from error
         except (HydraException, ConfigAttributeError) as error:
             said = [line for line in f"{error}\n{error.__cause__ or ''}".splitlines() if line.strip()]
             raise SweepError(

@@ -138,7 +138,7 @@ def test_ranking_noise_and_importance_are_told():
     text = shown(to_html(*sweep(grid())))
     assert "18 of 18 trials finished" in text
     assert "Best: model=cnn , lr=0.01 with val_loss 0.290 ± 0.019 over 3 seeds." in text
-    assert "1 cnn 0.01 3 0.290 ± 0.019 best 34.0 s 000000000003 finished" in text
+    assert "1 cnn 0.01 3 0.290 ± 0.019 best 34.0 s 000000000003" in text
     assert "2 cnn 0.001 3 0.310 ± 0.022 within noise p 1 31.0 s" in text
     assert "different p 0.0038" in text
     assert "optimizer.lr 76% model 23% combinations and chance 1%" in text

@@ -47,10 +47,10 @@ def test_nothing_is_cut_at_usual_widths(made, width):
 def test_the_best_comes_first_with_its_interval():
     lines = printed(sweep(grid())).splitlines()
     rows = [line.split() for line in lines if re.match(r"\s+\d\s", line)]
-    assert rows[0] == ["1", "cnn", "0.01", "3", "0.290", "±", "0.019", "34.0", "s", "000000000003", "finished"]
+    assert rows[0] == ["1", "cnn", "0.01", "3", "0.290", "±", "0.019", "34.0", "s", "000000000003"]
     assert [row[0] for row in rows] == ["1", "2", "3", "4", "5", "6"]
     heads = next(line for line in lines if "rank" in line).split()
-    assert heads == ["rank", "model", "lr", "seeds", "val_loss", "time", "trial", "state"]
+    assert heads == ["rank", "model", "lr", "seeds", "val_loss", "time", "trial"]
 
 
 def test_only_keys_that_differ_have_a_column():

@@ -11,7 +11,7 @@ from stagewise.sweeps.output.importance import importance
 from stagewise.sweeps.output.measured import first, seconds
 from stagewise.sweeps.output.noise import against_best
 from stagewise.sweeps.output.pictures import bars, coordinates, curves_chart, front_chart, scatter
-from stagewise.sweeps.output.points import CONFIDENCE, Point, rank, unranked
+from stagewise.sweeps.output.points import CONFIDENCE, Point, mixed, rank, unranked
 from stagewise.sweeps.output.values import ABSENT, columns, short, swept
 from stagewise.sweeps.record import Objective, Sweep, Trial, settings_of
 
@@ -64,6 +64,7 @@ def _parts(sweep: Sweep, trials: Sequence[Trial]) -> dict[str, object]:
         "verdicts": words.verdicts(points, sweep.objectives),
         "judged": {item.point.rank: item for item in against_best(points, objective)},
         "importance": importance(trials, sweep.objectives),
+        "mixed": mixed(points),
         "failed": [trial for trial in trials if trial.state == "failed"],
         "left_out": [trial for trial in unranked(trials, sweep.objectives) if trial.state != "failed"],
         "command": command(sweep),

@@ -65,6 +65,11 @@ class Point:
         return min(self.measured, key=lambda trial: abs(trial.metrics[objective.metric] - mean))
 
 
+def mixed(points: Sequence[Point]) -> bool:
+    """Whether some repetition of some point has not finished, so that states are worth a column."""
+    return any(point.states.keys() != {"finished"} for point in points)
+
+
 def rank(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Point]:
     """The points with at least one trial that counts, best first.
 

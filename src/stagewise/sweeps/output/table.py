@@ -12,7 +12,7 @@ from rich.text import Text
 from stagewise.report.plain_text import clean, clip
 from stagewise.sweeps.output import words
 from stagewise.sweeps.output.measured import first
-from stagewise.sweeps.output.points import Point, rank, unranked
+from stagewise.sweeps.output.points import Point, mixed, rank, unranked
 from stagewise.sweeps.output.values import ABSENT, short, swept
 from stagewise.sweeps.record import Objective, Sweep, Trial
 
@@ -77,12 +77,14 @@ def _wide(points: Sequence[Point], keys: Mapping[str, str], objectives: Sequence
     for objective in objectives:
         table.add_column(Text(clip(clean(objective.metric), _NAME)), justify="right")
     table.add_column("time", justify="right")
-    for name in ("trial", "state"):
+    states = mixed(points)
+    for name in ("trial", "state") if states else ("trial",):
         table.add_column(name)
     for point in points[:_POINTS]:
         chosen = [_value(point.settings.get(key, ABSENT)) for key in keys]
         cells = [_rank(point, objectives), *chosen, str(point.n), *_figures(point, objectives)]
-        cells += [words.span(point.seconds), _trial(point, objectives), words.states(point.states)]
+        cells += [words.span(point.seconds), _trial(point, objectives)]
+        cells += [words.states(point.states)] if states else []
         table.add_row(*map(Text, cells), style="bold" if point.rank == 1 else "")
     return table
 
@@ -95,10 +97,11 @@ def _narrow(points: Sequence[Point], keys: Mapping[str, str], objectives: Sequen
     table.add_column("seeds", justify="right", no_wrap=True)
     for objective in objectives:
         table.add_column(Text(clip(clean(objective.metric), _NAME)), justify="right", overflow="fold")
-    table.add_column("trial, state, time", overflow="fold", min_width=12)
+    table.add_column("trial, time" if not mixed(points) else "trial, state, time", overflow="fold", min_width=12)
     for point in points[:_POINTS]:
         chosen = [clip(clean(text), _VALUE) for text in words.settings(point.settings, keys)]
-        about = [_trial(point, objectives), words.states(point.states), words.span(point.seconds)]
+        states = [words.states(point.states)] if mixed(points) else []
+        about = [_trial(point, objectives), *states, words.span(point.seconds)]
         cells = [_rank(point, objectives), "\n".join(chosen), str(point.n), *_figures(point, objectives)]
         table.add_row(*map(Text, [*cells, "\n".join(about)]), style="bold" if point.rank == 1 else "")
     return table
