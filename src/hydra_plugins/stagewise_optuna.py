@@ -1,7 +1,8 @@
 """The plugin ``hydra/sweeper=optuna``, found by Hydra because of this package's name.
 
 Hydra's own plugin of that name is bound to Optuna 2, counts all trials anew when it is started again, and knows no
-conditions, no repetitions over seeds and no trials that were ended early; its keys are understood here too.
+conditions, no repetitions over seeds and no trials that were ended early. Keys that both have mean the same; directions
+come from the sweep's objectives.
 
 Hydra reads this file whenever it composes a config, so it imports next to nothing.
 """

@@ -28,7 +28,7 @@ def main(config: DictConfig) -> Any:
     plan = Plan.model_validate(OmegaConf.to_container(config.stagewise))
     given = HydraConfig.get()
     with _another_hydra():
-        values = run_trial(plan, sections_first(given.overrides.task), int(given.job.num))
+        values = run_trial(plan, sections_first(given.overrides.task))
     return values[0] if len(values) == 1 else values
 
 

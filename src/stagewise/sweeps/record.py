@@ -163,24 +163,27 @@ def trials_of(root: Path, sweep: Sweep) -> Iterator[Trial]:
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Wait for the lock of a file and hold it; it ends with the process."""
+def locked(file: Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of a file; it ends with the process.
+
+    Raises:
+        BlockingIOError: another process holds it, and it is not to be waited for.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 
 
 def is_held(file: Path) -> bool:
     """Whether a process holds the lock of a file."""
     try:
-        with file.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locked(file, wait=False):
+            return False
     except BlockingIOError:
         return True
     except OSError:
         return False
-    return False
 
 
 def storage_url(root: Path, sweep: str) -> str:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -66,7 +68,7 @@ class Ended(float):
     """The value of a trial that was ended early: its best so far, not to be compared with that of a whole one."""
 
 
-def run_trial(plan: Plan, overrides: list[str], number: int) -> list[float]:
+def run_trial(plan: Plan, overrides: list[str]) -> list[float]:
     """Run the trial, or find that it has run; return the value of each objective.
 
     They are ``Ended`` where the training was ended early, and not numbers where the trial failed.
@@ -82,7 +84,7 @@ def run_trial(plan: Plan, overrides: list[str], number: int) -> list[float]:
             write_record(trial, trial_file(plan.root, name))
         add_trials(plan.root, plan.sweep, [name])
         if trial.state == "waiting" and not stop_file(plan.root, plan.sweep).exists():
-            trial = _run(plan, trial, number)
+            trial = _run(plan, trial)
     if trial.state == "finished":
         return values_of(trial.metrics, plan.objectives)
     if trial.state == "pruned":
@@ -102,7 +104,7 @@ def stop_file(root: Path, sweep: str) -> Path:
     return root / FOLDER / sweep / "stopped"
 
 
-def _run(plan: Plan, trial: Trial, number: int) -> Trial:
+def _run(plan: Plan, trial: Trial) -> Trial:
     folder = plan.root / FOLDER
     log = folder / "logs" / f"{trial.id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -114,8 +116,7 @@ def _run(plan: Plan, trial: Trial, number: int) -> Trial:
         choose(project, trial.overrides)
         for name, kept in (("checkpoints", "checkpoints"), ("logs", "runs")):
             _keep(project / ".stagewise" / name, folder / kept / trial.id)
-        device = plan.devices[number % len(plan.devices)] if plan.devices else None
-        with log.open("wb") as printed:
+        with log.open("wb") as printed, lease(plan) as device:
             code = subprocess.run(
                 [sys.executable, "-m", "stagewise.sweeps.trial", str(plan.root), plan.sweep, trial.id],
                 cwd=project,
@@ -142,6 +143,29 @@ def _run(plan: Plan, trial: Trial, number: int) -> Trial:
         with locked(folder / "locks" / "mlflow"):
             log_trials(plan.root, sweep, [done])
     return done
+
+
+@contextmanager
+def lease(plan: Plan) -> Iterator[str | None]:
+    """Wait for a GPU that no other trial uses, and hold it; None where there is none to share out.
+
+    With more trials at once than GPUs, each takes as many trials as it must.
+    """
+    slots = -(-plan.jobs // max(len(plan.devices), 1))
+    places = [(device, slot) for slot in range(slots) for device in plan.devices]
+    with ExitStack() as stack:
+        yield _first_free(plan.root, places, stack) if places else None
+
+
+def _first_free(root: Path, places: list[tuple[str, int]], stack: ExitStack) -> str:
+    while True:
+        for device, slot in places:
+            try:
+                stack.enter_context(locked(root / FOLDER / f"locks/gpu-{device}-{slot}", wait=False))
+            except BlockingIOError:
+                continue
+            return device
+        time.sleep(0.2)
 
 
 def _keep(folder: Path, kept: Path) -> None:

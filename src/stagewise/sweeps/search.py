@@ -63,6 +63,7 @@ def search(root: Path, asked: Search) -> None:
     Raises:
         SweepError, ConfigError: the sweep cannot run; no trial was.
     """
+    _check_sweeper(asked.space)
     objectives = objectives_from(asked.objectives, compose(root).trainer)
     project = check_space(root, asked.space)
     pruning = pruning_from(asked.prune, objectives, project.trainer)
@@ -80,11 +81,12 @@ def search(root: Path, asked: Search) -> None:
     )  # fmt: skip
     if pruning:
         open_pruning(pruning, storage_url(root, asked.name))  # its tables are made once, not by all trials at a time
-    jobs = asked.jobs or max((os.cpu_count() or 1) // project.threads, 1)
+    devices = _devices()
+    jobs = asked.jobs or len(devices) or max((os.cpu_count() or 1) // project.threads, 1)
     plan = Plan(
         root=root, sweep=asked.name, base=base, head=head, snapshot=snap,
         project=trial_id(base, snap, []), cache=cache.parent.parent,
-        objectives=objectives, prunes=pruning is not None, on_error=asked.on_error, devices=_devices(),
+        objectives=objectives, prunes=pruning is not None, on_error=asked.on_error, devices=devices,
         jobs=jobs, mlflow=asked.mlflow,
     )  # fmt: skip
     arguments = write_config(folder / "hydra", plan, asked.space, asked.when)
@@ -93,6 +95,16 @@ def search(root: Path, asked: Search) -> None:
             _run(arguments)
     finally:
         shutil.rmtree(base, ignore_errors=True)
+
+
+def _check_sweeper(space: Space) -> None:
+    endless = [item.key for item in space.dimensions if item.is_interval]
+    if endless and not any(text.startswith("hydra/sweeper") for text in space.hydra):
+        raise SweepError(
+            f"no grid can be laid over the interval of {endless[0]}",
+            where=endless[0],
+            fix=f"add hydra/sweeper=optuna, which chooses within it, or name values: {endless[0]}=1,2,3",
+        )
 
 
 def _run(arguments: list[str]) -> None:
