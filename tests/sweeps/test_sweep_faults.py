@@ -54,14 +54,15 @@ def trials(root: Path, name: str = "sweep") -> list[Trial]:
 def wait_for_training(root: Path, run: subprocess.Popen[str], count: int = 1) -> None:
     """Wait until some trainings are under way."""
     for _ in range(1200):
-        if (
-            sum(trial.stage == "train" and len(next(iter(trial.curves.values()), [])) > 20 for trial in trials(root))
-            >= count
-        ):
+        if sum(trial.stage == "train" and epochs(trial) > 20 for trial in trials(root)) >= count:
             return
         assert run.poll() is None, run.communicate()[0]
         time.sleep(0.1)
     raise AssertionError(trials(root))
+
+
+def epochs(trial: Trial) -> int:
+    return len(next(iter(trial.curves.values()), []))
 
 
 def processes(root: Path, word: str = "") -> Iterator[int]:
@@ -131,7 +132,7 @@ def test_a_killed_trial_fails_alone_and_goes_on_when_asked_again(root: Path) -> 
     space = ["-m", "optimizer.lr=0.001,0.002", *SLOW, "--jobs", "2"]
     run = start(root, *space)
     wait_for_training(root, run)
-    training = next(trial.id for trial in trials(root) if trial.stage == "train")
+    training = max(trials(root), key=epochs).id
     os.kill(next(processes(root, f"sweep\0{training}")), signal.SIGKILL)
     printed, _ = run.communicate(timeout=300)
     assert run.returncode == 1

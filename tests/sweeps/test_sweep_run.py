@@ -125,12 +125,12 @@ def test_optuna_searches_ends_trainings_early_and_goes_on(swept: Path) -> None:
 
 
 def test_two_dozen_trials_prepare_the_data_once(swept: Path) -> None:
-    space = ["-m", "optimizer.lr=1e-3,2e-3,3e-3,4e-3,5e-3,6e-3,7e-3,8e-3", "seed=range(3)"]
+    space = ["-m", "optimizer.lr=1e-3,2e-3,3e-3,4e-3,5e-3,6e-3,7e-3,8e-3", "optimizer.weight_decay=1e-4,1e-3,1e-2"]
     call(swept, "stagewise", "sweep", "--name", "many", *space, "--jobs", "2")
     found = trials(swept, "many")
     assert [trial.state for trial in found] == ["finished"] * 24
     ran = {stage: sum(trial.stages[stage] == "ran" for trial in found) for stage in ("ingest", "preprocess", "train")}
-    assert ran == {"ingest": 0, "preprocess": 0, "train": 24}  # the first sweep of this project has prepared the data
+    assert ran == {"ingest": 0, "preprocess": 0, "train": 24}  # the first sweep of this project did that
     ended = {trial.id: trial.ended for trial in found}
     call(swept, "stagewise", "sweep", "--name", "many", *space)
     assert {trial.id: trial.ended for trial in trials(swept, "many")} == ended
