@@ -11,8 +11,9 @@ N learning rates of a small network on the digits, J at a time with one thread e
 Every way starts in a fresh copy with an empty cache and compiled sources, as `make repro` leaves them, and ends with as
 many results as configs. Stages are counted as they note it themselves (.stagewise/history.jsonl), in a sweep through
 its records; of the queue, whose folders are gone, through the lines of its logs. configure, which is kept in no cache
-and runs for every config in every way, is not counted. Reported are medians, in seconds of wall time; with each goes
-the machine's load at its end, of which J is the benchmark's own: where it is much more, the seconds say little.
+and runs for every config in every way, is not counted. Reported are medians: seconds of wall time, and CPU seconds of
+every process that was started, which are steadier on a shared machine. With each goes the machine's load at its end, of
+which J is the benchmark's own: where it is much more, wall time says little. Linux only.
 
 The target is (sum of the distinct stages / J) x 1.15 + 5 s. A trial's record holds times with another trial beside it
 and with waiting for it, so they are taken from a run of their own: stage after stage with nothing beside, for up to
@@ -22,9 +23,11 @@ the work, are printed beside.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -50,6 +53,7 @@ QUICK = [
 SHARED = ("ingest", "preprocess")
 """Stages that a learning rate does not enter."""
 ALONE = 3
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 SECONDS_PER_CONFIG = 300
 """A command that takes longer is taken to hang: it is killed, and the benchmark ends."""
 ONE_BY_ONE = f"""
@@ -65,9 +69,10 @@ for name in {("configure", *STAGES)}:
 
 
 class Cost(NamedTuple):
-    """Seconds of wall time, and how many stages were executed in it."""
+    """Seconds of wall time, CPU seconds, and how many stages were executed in it."""
 
     seconds: float
+    cpu: float
     stages: int
 
 
@@ -89,14 +94,15 @@ def main() -> None:
     if wrong := set(options.only) - WAYS.keys():
         parser.error(f"--only takes some of {','.join(WAYS)}, not {','.join(sorted(wrong))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what runs is ended too
+    ctypes.CDLL(None).prctl(SUBREAPER, 1)  # the workers of DVC's queue become children of this process, and are counted
     costs: dict[str, list[Cost]] = defaultdict(list)
     alone = []
     for number in range(options.rounds):
         for way in options.only[:: -1 if number % 2 else 1]:
             for name, cost in WAYS[way](options.trials, options.jobs, options.epochs).items():
                 costs[name].append(cost)
-                said = f"{cost.seconds:.1f} s, {cost.stages} stages (load {os.getloadavg()[0]:.1f})"
-                print(f"round {number + 1}: {name}: {said}", flush=True)
+                said = f"{cost.seconds:.1f} s, {cost.cpu:.1f} CPU s, {cost.stages} stages"
+                print(f"round {number + 1}: {name}: {said} (load {os.getloadavg()[0]:.1f})", flush=True)
         if "stagewise" in options.only:
             alone.append(distinct_stages(options.trials, options.epochs))
     report(costs, alone, options.trials, options.jobs)
@@ -107,32 +113,35 @@ def run_sweep(trials: int, jobs: int, epochs: int) -> dict[str, Cost]:
     with project(epochs) as root:
 
         def sweep(values: int) -> Cost:
-            began = time.time()
+            began, before = time.time(), cpu_seconds()
             command = ["stagewise", "sweep", "-m", f"optimizer.lr={rates(values)}", "--jobs", str(jobs)]
             seconds, _ = bounded(root, values, *command)
+            cpu = cpu_seconds() - before
             record = read_sweep(root, "sweep")
             done = [] if record is None else list(trials_of(root, record))
             if (found := sum(trial.state == "finished" for trial in done)) != values:
                 sys.exit(f"the sweep finished {found} of {values} trials")
             ran = [state for trial in done if trial.started >= began for stage, state in trial.stages.items()
                    if stage != "configure"]  # fmt: skip
-            return Cost(seconds, ran.count("ran"))
+            return Cost(seconds, cpu, ran.count("ran"))
 
         return {"stagewise sweep": sweep(trials), "  again": sweep(trials), "  one value more": sweep(trials + 1)}
 
 
 def run_queue(trials: int, jobs: int, epochs: int) -> dict[str, Cost]:
-    """Queue all configs by one command, have workers run them, and stop the workers off the clock."""
+    """Queue all configs by one command and have workers run them; killing the idle workers is off the clock."""
     with project(epochs) as root:
+        before = cpu_seconds()
         queueing, _ = bounded(root, trials, "dvc", "exp", "run", "--queue", "-S", f"optimizer.lr={rates(trials)}")
         running, printed = bounded(root, trials, "dvc", "exp", "run", "--run-all", "--jobs", str(jobs))
-        bounded(root, trials, "dvc", "queue", "stop", "--kill")
+        end_processes(root.parent)
+        cpu = cpu_seconds() - before
         names = git(root, "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
         found = [name for name in names if re.fullmatch(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+", name)]
         if len(found) != trials:
             sys.exit(f"the queue made {len(found)} of {trials} experiments:\n{printed[-3000:]}")
         ran = re.findall(r"^Running stage '(\w+)'", printed, re.MULTILINE)
-        return {"dvc exp run --queue": Cost(queueing + running, sum(ran.count(stage) for stage in STAGES))}
+        return {"dvc exp run --queue": Cost(queueing + running, cpu, sum(ran.count(stage) for stage in STAGES))}
 
 
 def run_pipelines(trials: int, jobs: int, epochs: int) -> dict[str, Cost]:
@@ -141,7 +150,7 @@ def run_pipelines(trials: int, jobs: int, epochs: int) -> dict[str, Cost]:
         roots = [stack.enter_context(project(epochs)) for _ in range(trials)]
         for root, rate in zip(roots, rates(trials).split(","), strict=True):
             write_params(root, [f"optimizer.lr={rate}"])
-        began = time.perf_counter()
+        began, before = time.perf_counter(), cpu_seconds()
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 list(pool.map(lambda root: bounded(root, 1, "dvc", "repro"), roots))
@@ -150,7 +159,8 @@ def run_pipelines(trials: int, jobs: int, epochs: int) -> dict[str, Cost]:
                     end_processes(root.parent)
                 raise
         seconds = time.perf_counter() - began
-        return {"dvc repro, a copy each": Cost(seconds, sum(len(history(root)) for root in roots))}
+        cpu = cpu_seconds() - before
+        return {"dvc repro, a copy each": Cost(seconds, cpu, sum(len(history(root)) for root in roots))}
 
 
 WAYS: dict[str, Callable[[int, int, int], dict[str, Cost]]] = {
@@ -232,8 +242,17 @@ def bounded(root: Path, configs: int, *command: str) -> tuple[float, str]:
     return seconds, text
 
 
+def cpu_seconds() -> float:
+    """Return the CPU seconds of all processes that were started, directly or not, and have ended; none may run."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def end_processes(folder: Path) -> None:
-    """Kill every process that works inside a folder (Linux): workers of the queue outlive who started them."""
+    """Kill every process that works inside a folder: workers of the queue outlive who started them."""
     inside = f"{folder.resolve()}{os.sep}"
     for _ in range(100):
         found = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _works_in(entry, inside)]
@@ -253,18 +272,18 @@ def _works_in(process: Path, folder: str) -> bool:
 
 
 def report(costs: dict[str, list[Cost]], alone: list[Distinct], trials: int, jobs: int) -> None:
-    seconds = {name: statistics.median(cost.seconds for cost in found) for name, found in costs.items()}
-    sweep = seconds.get("stagewise sweep")
+    medians = {name: Cost(*map(statistics.median, zip(*found, strict=True))) for name, found in costs.items()}
+    ours = medians.get("stagewise sweep")
     print(f"\n{trials} learning rates, {jobs} at a time")
-    for name, value in seconds.items():
-        ratio = f"{value / sweep:5.2f} x the sweep" if sweep else ""
-        print(f"  {name:24} {value:7.1f} s   {costs[name][-1].stages:4} stages   {ratio}")
-    if sweep and alone:
+    for name, cost in medians.items():
+        ratios = f"{cost.seconds / ours.seconds:6.2f} and {cost.cpu / ours.cpu:.2f} x the sweep" if ours else ""
+        print(f"  {name:24}{cost.seconds:7.1f} s{cost.cpu:8.1f} CPU s{cost.stages:5.0f} stages{ratios}")
+    if ours and alone:
         whole, inside = (statistics.median(sums) for sums in zip(*alone, strict=True))
         print(f"distinct stages, one at a time: {whole:.1f} s ({inside:.1f} s of them inside the scripts)")
         for name, value in (("target", whole), ("by the scripts alone", inside)):
             goal = value / jobs * 1.15 + 5
-            print(f"  {name}: {value:.1f} s / {jobs} x 1.15 + 5 s = {goal:.1f} s; the sweep takes {sweep / goal:.2f} x")
+            print(f"  {name}: {value:.1f} s / {jobs} x 1.15 + 5 s = {goal:.1f} s; sweep {ours.seconds / goal:.2f} x")
 
 
 if __name__ == "__main__":

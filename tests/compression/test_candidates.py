@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from stagewise.compression.candidates.float16 import Float16
 from stagewise.compression.candidates.float32 import Float32
 from stagewise.compression.candidates.int8_dynamic import Int8Dynamic
 from stagewise.compression.candidates.int8_static import Int8Static
@@ -47,7 +48,12 @@ def run(candidate, trained, source, out):
     ("network", "candidate", "largest", "agreement"),
     [
         ("cnn.CNN", Float32(), 1.0, 1.0),
+        ("cnn.CNN", Float16(), 0.55, 0.99),
+        ("vit.ViT", Float16(), 0.65, 0.99),
+        ("rnn.RNN", Float16(keep=["LSTM"]), 0.99, 0.99),
         ("cnn.CNN", Int8Static(), 0.35, 0.96),
+        ("cnn.CNN", Int8Static(calibration="entropy"), 0.35, 0.94),
+        ("cnn.CNN", Int8Static(calibration="percentile"), 0.35, 0.94),
         ("cnn.CNN", Int8Static(per_channel=False, reduce_range=True), 0.35, 0.94),
         ("cnn.CNN", Int8Dynamic(), 0.7, 0.98),
         ("vit.ViT", Int8Static(), 0.55, 0.9),
@@ -105,7 +111,7 @@ def test_named_operators_alone_are_quantised(graph, tmp_path):
 def test_the_root_logger_is_left_as_it_was(graph, tmp_path, capfd):
     trained, source = graph("cnn.CNN")
     before = logging.getLogger().level, list(logging.getLogger().handlers)
-    run(Int8Static(), trained, source, tmp_path / "static.onnx")
+    run(Int8Static(calibration="percentile"), trained, source, tmp_path / "static.onnx")
     run(Int8Dynamic(), trained, source, tmp_path / "dynamic.onnx")
     assert (logging.getLogger().level, logging.getLogger().handlers) == before
     assert capfd.readouterr() == ("", "")
@@ -139,6 +145,19 @@ def test_strided(rows, count, expected):
 def test_mistakes_in_the_config(kind, arguments, message):
     with pytest.raises(ConfigError, match=message):
         build(Target(target=f"stagewise.compression.candidates.{kind}", **arguments))
+
+
+def test_an_unknown_calibration_is_told():
+    with pytest.raises(ConfigError, match=r"there is no calibration 'max'(.|\n)*minmax, entropy, percentile"):
+        build(Target(target="stagewise.compression.candidates.int8_static.Int8Static", calibration="max"))
+
+
+def test_half_precision_keeps_the_types_at_both_ends(graph, tmp_path):
+    trained, source = graph("cnn.CNN")
+    run(Float16(), trained, source, tmp_path / "half.onnx")
+    half, whole = onnx.load(tmp_path / "half.onnx").graph, onnx.load(source).graph
+    assert (half.input, half.output) == (whole.input, whole.output)
+    assert onnx.TensorProto.FLOAT16 in {weight.data_type for weight in half.initializer}
 
 
 def test_a_graph_that_cannot_be_quantised_names_the_candidate(cnn, tmp_path):

@@ -310,6 +310,16 @@ def test_what_the_machine_did_not_refuse(tmp_path: Path, error: Exception) -> No
     assert explain(error, tmp_path) is None
 
 
+@pytest.mark.parametrize("refusal", [EOFError(), ConnectionResetError(104, "reset"), FileNotFoundError(2, "no socket")])
+def test_a_loader_process_that_dies_while_it_hands_rows_on(tmp_path: Path, refusal: Exception) -> None:
+    """torch takes its memory over by a socket, and sees no more than that it broke."""
+    place = compile("raise refusal", "/lib/multiprocessing/resource_sharer.py", "exec")
+    with pytest.raises(type(refusal)) as caught:
+        exec(place, {"refusal": refusal})
+    told = explain(caught.value, tmp_path)
+    assert told is not None and told.what == "a process that loads data was killed"
+
+
 def test_a_full_disk_is_told_whatever_was_made_of_it(tmp_path: Path) -> None:
     try:
         try:

@@ -1,7 +1,8 @@
 """What the int8 candidates share: calibration rows, graph preparation, errors."""
 
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,22 +75,40 @@ def quantize(source: Path, out: Path, step: Callable[[Path, Path], Any]) -> None
     """
     with tempfile.TemporaryDirectory() as folder, quiet_root():
         prepared, result = Path(folder, "prepared.onnx"), Path(folder, "result.onnx")
-        try:
+        with refused(f"quantised to {out.stem}", out):
             # Symbolic shapes only matter to operators that stay float here.
             quant_pre_process(source, prepared, skip_symbolic_shape=True)
             step(prepared, result)
-        except Exception as error:  # the quantiser raises whatever goes wrong within
-            raise CompressionError(
-                f"the graph cannot be quantised to {out.stem}",
-                where=f"compress.candidates.{out.stem}",
-                why=f"{type(error).__name__}: {error}",
-                fix="choose compress=fp32, or name other operators in the candidate's op_types",
-            ) from error
         save_graph(onnx.load(result), out)
 
 
-def check_operators(names: Collection[str] | None) -> None:
+@contextmanager
+def refused(what: str, out: Path) -> Iterator[None]:
+    """Tell whatever a library raises within as one error that names the candidate.
+
+    Args:
+        what: cannot be done with the graph: "quantised to int8".
+        out: the candidate's file, called as the candidate is.
+
+    Raises:
+        CompressionError: the block raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise CompressionError(
+            f"the graph cannot be {what}",
+            where=f"compress.candidates.{out.stem}",
+            why=f"{type(error).__name__}: {error}",
+            fix="choose compress=fp32, or name other operators in the candidate's arguments",
+        ) from error
+
+
+def check_operators(names: Collection[str] | None, argument: str = "op_types") -> None:
     """Refuse an empty list and names that are not ONNX operators.
+
+    Args:
+        names: the value of the candidate's ``argument``; None leaves the choice to the candidate.
 
     Raises:
         ConfigError: the list is empty, or names something else.
@@ -98,8 +117,8 @@ def check_operators(names: Collection[str] | None) -> None:
     unknown = sorted(set(names or ()) - known)
     if unknown or (names is not None and not names):
         raise ConfigError(
-            f"op_types names {', '.join(unknown)}" if unknown else "op_types is empty",
+            f"{argument} names {', '.join(unknown)}" if unknown else f"{argument} is empty",
             where="compress.candidates",
             why="these are no ONNX operators" if unknown else "a candidate must quantise something",
-            fix=f"use names such as {', '.join(CONVOLUTIONAL)}, or leave op_types out",
+            fix=f"use names such as {', '.join(CONVOLUTIONAL)}, or leave {argument} out",
         )

@@ -31,7 +31,7 @@ def quiet_export() -> Iterator[None]:
 
 @contextmanager
 def quiet_root() -> Iterator[None]:
-    """Hide what onnxruntime.quantization says through the root logger, and leave that logger as it was.
+    """Hide what onnxruntime.quantization prints and says through the root logger, and leave that logger as it was.
 
     Its module-level ``logging.info`` calls would otherwise install a handler for the whole process.
     """
@@ -40,7 +40,8 @@ def quiet_root() -> Iterator[None]:
     root.addHandler(handler)
     root.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):  # some calibrators print their progress
+            yield
     finally:
         root.setLevel(level)
         root.removeHandler(handler)

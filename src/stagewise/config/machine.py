@@ -4,6 +4,7 @@ import errno
 import re
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ _WORDS = {
 _CUT_OFF = ("inline_container", "serialization failed")
 _NEARLY_FULL = 1 << 20
 _WORKER = "DataLoader worker (pid"  # it was killed; one that raised an error says "Caught ..."
+_HANDED_ON = "multiprocessing/resource_sharer.py"
 _AGAIN = "then run the same command again"
 
 
@@ -48,6 +50,8 @@ def explain(error: BaseException, folder: Path, own: type[Exception] = Stagewise
             return _full(place, folder, text)
         if isinstance(link, MemoryError) or number == errno.ENOMEM or _WORKER in text:
             return _memory(link)
+        if _broke_off(link):
+            return _memory(RuntimeError(f"{_WORKER} unknown) broke off while it handed rows on"))
         if number == errno.EROFS or (number in _CLOSED and not told):
             return _closed(place or folder, number)
         if number in _GONE and not told:
@@ -61,6 +65,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def _broke_off(error: BaseException) -> bool:
+    """Whether a loader process died just then, when its memory was being taken over: torch sees a broken connection."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, (EOFError, OSError)) and any(
+        frame.f_code.co_filename.endswith(_HANDED_ON) for frame, _ in frames
+    )
 
 
 def _number(error: BaseException) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
@@ -14,6 +15,13 @@ from stagewise.compression.quantization import (
     is_transformer,
     quantize,
 )
+from stagewise.errors import ConfigError
+
+_METHODS = {
+    "minmax": CalibrationMethod.MinMax,
+    "entropy": CalibrationMethod.Entropy,
+    "percentile": CalibrationMethod.Percentile,
+}
 
 
 class Int8Static:
@@ -25,16 +33,31 @@ class Int8Static:
         op_types: ONNX operators to quantise; chosen by the kind of network when None.
         per_channel: one scale per output channel of a weight instead of one per weight.
         reduce_range: 7-bit weights, for CPUs whose 8-bit dot products saturate (x86 without VNNI).
+        calibration: how the range of an activation follows from the rows: all of it (minmax), what loses least of its
+            distribution (entropy), or all but the outermost 0.001 % (percentile). The latter two keep activations of
+            all calibration rows in memory.
 
     Raises:
-        ConfigError: ``op_types`` is empty, or names something that is no ONNX operator.
+        ConfigError: ``op_types`` is empty, or names something that is no ONNX operator; ``calibration`` is unknown.
     """
 
     def __init__(
-        self, *, op_types: Sequence[str] | None = None, per_channel: bool = True, reduce_range: bool = False
+        self,
+        *,
+        op_types: Sequence[str] | None = None,
+        per_channel: bool = True,
+        reduce_range: bool = False,
+        calibration: Literal["minmax", "entropy", "percentile"] = "minmax",
     ) -> None:
         check_operators(op_types)
+        if calibration not in _METHODS:
+            raise ConfigError(
+                f"there is no calibration {calibration!r}",
+                where="compress.candidates",
+                fix=f"choose one of {', '.join(_METHODS)}",
+            )
         self._op_types, self._per_channel, self._reduce_range = op_types, per_channel, reduce_range
+        self._method = _METHODS[calibration]
 
     def __call__(self, source: Path, calibration: CalibrationRows, out: Path) -> None:
         """Write the quantised ``source`` to ``out``.
@@ -55,7 +78,7 @@ class Int8Static:
                 reduce_range=self._reduce_range,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.MinMax,
+                calibrate_method=self._method,
                 # Attention loses more than it gains: it has no weights to shrink.
                 nodes_to_exclude=float_products(prepared),
             )
