@@ -182,6 +182,8 @@ LIKE_OTHERS = {
     "the thread count",
     "the learning rate",
     "the style of the report",
+    "the number of resamples",
+    "a library of a few stages",
 }
 """What runs the same stages as another edit, for another reason; in `make long`, too."""
 
