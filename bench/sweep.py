@@ -204,17 +204,25 @@ def rates(count: int) -> str:
 @contextmanager
 def project(epochs: int) -> Iterator[Path]:
     """Yield a copy with the small config in its commit; whatever still runs in it at the end is killed."""
-    with cold_copy() as root:
-        write_params(root, [*QUICK, f"trainer={{use: default, max_epochs: {epochs}, loggers: [], progress: false}}"])
-        run(root, sys.executable, "-m", "compileall", "-q", "src")
-        for name, value in (("name", "bench"), ("email", "bench@localhost")):
-            git(root, "config", f"user.{name}", value)
-        git(root, "add", "--all")
-        git(root, "commit", "--quiet", "--message", "small")
-        try:
-            yield root
-        finally:
-            end_processes(root.parent)
+    try:
+        with cold_copy() as root:
+            _commit_quick(root, epochs)
+            try:
+                yield root
+            finally:
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # until the folder is deleted
+                end_processes(root.parent)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
+def _commit_quick(root: Path, epochs: int) -> None:
+    write_params(root, [*QUICK, f"trainer={{use: default, max_epochs: {epochs}, loggers: [], progress: false}}"])
+    run(root, sys.executable, "-m", "compileall", "-q", "src")
+    for name, value in (("name", "bench"), ("email", "bench@localhost")):
+        git(root, "config", f"user.{name}", value)
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "small")
 
 
 def bounded(root: Path, configs: int, *command: str) -> tuple[float, str]:
@@ -274,7 +282,7 @@ def _works_in(process: Path, folder: str) -> bool:
 def report(costs: dict[str, list[Cost]], alone: list[Distinct], trials: int, jobs: int) -> None:
     medians = {name: Cost(*map(statistics.median, zip(*found, strict=True))) for name, found in costs.items()}
     ours = medians.get("stagewise sweep")
-    print(f"\n{trials} learning rates, {jobs} at a time")
+    print(f"\nlearning rates: {trials}, at a time: {jobs}")
     for name, cost in medians.items():
         ratios = f"{cost.seconds / ours.seconds:6.2f} and {cost.cpu / ours.cpu:.2f} x the sweep" if ours else ""
         print(f"  {name:24}{cost.seconds:7.1f} s{cost.cpu:8.1f} CPU s{cost.stages:5.0f} stages{ratios}")
