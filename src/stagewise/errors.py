@@ -9,6 +9,7 @@ StagewiseError
 ├── CompressionError   export, quantisation or the parity check failed
 ├── PackageError       a package is incomplete, damaged, or cannot read its input
 ├── ReviewError        a review cannot be made, or does not verify
+├── SignatureError     a key, or a file that must be trusted before it is read, cannot be used
 ├── SweepError         a sweep cannot run, or is not there
 └── StageError         a stage was started wrongly, or its inputs moved while it ran
 
@@ -89,6 +90,10 @@ class StageError(StagewiseError):
 
 class ReviewError(StagewiseError):
     """A review cannot be made, or does not verify."""
+
+
+class SignatureError(StagewiseError):
+    """A key, or a file that must be trusted before it is read, cannot be used."""
 
 
 class SweepError(StagewiseError):

@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from stagewise.errors import ReviewError
-from stagewise.review.output.envelope import load_private_key
 from stagewise.review.output.markdown import to_markdown
 from stagewise.review.output.statement import write_statement
 from stagewise.review.output.table import print_review
 from stagewise.review.output.verify import verify_statement
 from stagewise.review.output.write import write_review
+from stagewise.signing.envelope import load_private_key
 
 FOLDER = Path(".stagewise/reviews")
 
@@ -25,7 +25,7 @@ def run_review(root: Path, options: argparse.Namespace) -> int:
         options: ``revision``, ``against``, ``once``, ``out``, ``markdown``, ``attest``, ``key``.
 
     Raises:
-        ReviewError, ConfigError: the review cannot be made.
+        ReviewError, ConfigError, SignatureError: the review cannot be made.
     """
     if options.key is not None and not options.attest:
         raise ReviewError("--key signs a statement, and none is asked for", fix="add --attest")
@@ -51,7 +51,7 @@ def run_verify(file: Path, key: Path | None, review: Path | None) -> int:
     """Check a statement and print what it says; return 0.
 
     Raises:
-        ReviewError: something about it is not as it should be.
+        ReviewError, SignatureError: something about it is not as it should be.
     """
     print(verify_statement(file, key, review))
     return 0

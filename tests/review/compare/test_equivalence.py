@@ -1,52 +1,20 @@
-"""Tango's score statistic against an independent maximisation, and how often the test calls different models equal."""
+"""How often the test calls different models equal."""
 
 import math
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize_scalar
 from scipy.stats import multinomial, norm
 
+from stagewise.metrics.paired import tango_score
 from stagewise.review.compare.equivalence import (
     compare_correct,
     compare_errors,
     judge,
-    tango_interval,
-    tango_score,
 )
 from stagewise.review.verdict import Verdict
 
 Z = norm.isf(0.05)
-
-
-@pytest.mark.parametrize(("gained", "lost", "rows"), [(1, 0, 44), (12, 2, 50), (5, 9, 120), (0, 3, 30), (20, 20, 400)])
-@pytest.mark.parametrize("difference", [-0.1, -0.03, 0.01, 0.08])
-def test_the_score_is_that_of_the_restricted_likelihood(gained: int, lost: int, rows: int, difference: float) -> None:
-    """The nuisance share that maximises the likelihood under the hypothesis, found by search."""
-    rest = rows - gained - lost
-
-    def surprise(share: float) -> float:  # of lost rows; that of gained rows is larger by the difference
-        parts = ((gained, share + difference), (lost, share), (rest, 1 - 2 * share - difference))
-        return -sum(count * math.log(max(p, 1e-300)) for count, p in parts if count)
-
-    low, high = max(0.0, -difference), (1 - difference) / 2
-    share = float(minimize_scalar(surprise, bounds=(low, high), method="bounded", options={"xatol": 1e-12}).x)
-    variance = rows * (2 * share + difference * (1 - difference))
-    expected = (gained - lost - rows * difference) / math.sqrt(variance)
-    assert tango_score(gained, lost, rows, difference) == pytest.approx(expected, rel=1e-3, abs=1e-4)
-
-
-def test_the_interval_ends_where_the_score_rejects() -> None:
-    low, high = tango_interval(12, 2, 50, 0.025)
-    assert (low, high) == pytest.approx((0.0611, 0.3447), abs=1e-4)
-    assert tango_score(12, 2, 50, low) == pytest.approx(norm.isf(0.025), abs=1e-6)
-    assert tango_interval(2, 12, 50, 0.025) == pytest.approx((-high, -low))
-
-
-@pytest.mark.parametrize(("gained", "lost", "rows"), [(0, 0, 1), (0, 0, 500), (1, 0, 1), (0, 7, 7), (7, 0, 7)])
-def test_the_interval_of_extreme_tables_is_an_interval(gained: int, lost: int, rows: int) -> None:
-    low, high = tango_interval(gained, lost, rows, 0.05)
-    assert -1 <= low <= (gained - lost) / rows <= high <= 1
 
 
 @pytest.mark.parametrize("rows", [200, 500])

@@ -1,8 +1,7 @@
 """Whether two models are equally good on the same rows: paired tests of equivalence.
 
 Two one-sided tests at level alpha each reject "worse by the margin or more" and "better by the margin or more". For
-right and wrong answers the statistic is the score statistic of Tango (Statistics in Medicine 17, 891-908, 1998) for
-the difference of paired proportions, which keeps its level where few rows are discordant. For errors of numbers it is
+right and wrong answers the statistic is that of Tango (see ``stagewise.metrics.paired``). For errors of numbers it is
 the paired mean with its standard error. "No significant difference" and "the difference is small" are no such tests:
 both call different models equal too often.
 """
@@ -11,9 +10,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq  # type: ignore[import-untyped, unused-ignore]
 from scipy.stats import norm  # type: ignore[import-untyped, unused-ignore]
 
+from stagewise.metrics.paired import tango_interval
 from stagewise.review.record import Equivalence
 from stagewise.review.verdict import Verdict
 
@@ -59,36 +58,6 @@ def judge(test: Equivalence) -> Verdict:
     if test.outer_low > test.margin or test.outer_high < -test.margin:
         return Verdict.DIFFERS
     return Verdict.INCONCLUSIVE
-
-
-def tango_score(gained: int, lost: int, rows: int, difference: float) -> float:
-    """Tango's score statistic for the hypothesis that the paired proportions differ by ``difference``."""
-    if rows == 0:
-        return 0.0
-    a = 2 * rows
-    b = -gained - lost + (2 * rows - gained + lost) * difference
-    c = -lost * difference * (1 - difference)
-    share = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
-    variance = rows * (2 * share + difference * (1 - difference))
-    gap = gained - lost - rows * difference
-    if variance <= 0:
-        return 0.0 if gap == 0 else math.copysign(math.inf, gap)
-    return gap / math.sqrt(variance)
-
-
-def tango_interval(gained: int, lost: int, rows: int, alpha: float) -> Interval:
-    """The differences that the score statistic does not reject at ``alpha`` on either side."""
-    z, centre, edge = float(norm.isf(alpha)), (gained - lost) / rows, 1 - 1e-9
-
-    def above(difference: float) -> float:
-        return tango_score(gained, lost, rows, difference) - z
-
-    def below(difference: float) -> float:
-        return tango_score(gained, lost, rows, difference) + z
-
-    low = -1.0 if centre <= -edge or above(-edge) < 0 else float(brentq(above, -edge, centre))
-    high = 1.0 if centre >= edge or below(edge) > 0 else float(brentq(below, centre, edge))
-    return low, high
 
 
 def _equivalence(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from stagewise.review.output import JSON, STATEMENT
-from stagewise.review.output.envelope import load_private_key, seal
 from stagewise.review.record import Review, Stage
+from stagewise.signing.envelope import load_private_key, seal
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -31,7 +31,7 @@ def write_statement(review: Review, folder: Path, key: Path | None) -> Path:
         key: private key in PEM; without one the bare statement is written, which anyone could have written.
 
     Raises:
-        ReviewError: the key cannot be used.
+        SignatureError: the key cannot be used.
     """
     signer = load_private_key(key) if key else None
     statement = make_statement(review, (folder / JSON).read_bytes())

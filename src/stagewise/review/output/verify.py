@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from stagewise.errors import ReviewError
 from stagewise.report.plain_text import clean
 from stagewise.review.output import JSON
-from stagewise.review.output.envelope import Envelope, key_id, load_public_key, open_envelope, signed_by
 from stagewise.review.output.statement import PREDICATE_TYPE, STATEMENT_TYPE, make_statement
-from stagewise.review.output.strict_json import parse_strictly, read_bounded
 from stagewise.review.record import Review
+from stagewise.signing.envelope import Envelope, key_id, load_public_key, open_envelope, signed_by
+from stagewise.signing.strict_json import parse_strictly, read_bounded
 
 _STATEMENT_BYTES, _REVIEW_BYTES = 8 * 1024**2, 64 * 1024**2
 _TAKE = "take statement and review.json from whoever made them again"
@@ -56,7 +56,7 @@ def verify_statement(path: Path, key: Path | None = None, review: Path | None = 
         review: the review.json; the one beside ``path`` if not given.
 
     Raises:
-        ReviewError: anything does not hold.
+        ReviewError, SignatureError: anything does not hold.
     """
     where = str(path)
     content = parse_strictly(read_bounded(path, _STATEMENT_BYTES), where)

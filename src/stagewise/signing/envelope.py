@@ -11,8 +11,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from stagewise.errors import ReviewError
-from stagewise.review.output.strict_json import read_bounded
+from stagewise.errors import SignatureError
+from stagewise.signing.strict_json import read_bounded
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -59,11 +59,12 @@ def open_envelope(content: dict[str, Any], where: str) -> Envelope:
     """Read the form of an envelope; its signatures are not yet checked.
 
     Raises:
-        ReviewError: a field is missing, of another type, or no base64; the payload is of another kind; nobody signed.
+        SignatureError: a field is missing, of another type, or no base64; the payload is of another kind; nobody
+            signed.
     """
     kind = content.get("payloadType")
     if kind != PAYLOAD_TYPE:
-        raise ReviewError(
+        raise SignatureError(
             "the envelope holds something else than a statement",
             where=where,
             why=f"its payloadType is {str(kind)[:80]!r}, not {PAYLOAD_TYPE}",
@@ -71,7 +72,7 @@ def open_envelope(content: dict[str, Any], where: str) -> Envelope:
         )
     listed = content.get("signatures")
     if not isinstance(listed, list) or not 0 < len(listed) <= _SIGNATURES:
-        raise ReviewError(
+        raise SignatureError(
             "the envelope is not signed",
             where=where,
             why=f"its signatures are no list of 1 to {_SIGNATURES}",
@@ -97,22 +98,22 @@ def load_private_key(path: Path) -> Private:
     """Read the key that signs.
 
     Raises:
-        ReviewError: the file holds no unencrypted private key in PEM, or one of a kind that is not used here.
+        SignatureError: the file holds no unencrypted private key in PEM, or one of a kind that is not used here.
     """
     content = read_bounded(path, _KEY_BYTES)
     try:
         key = serialization.load_pem_private_key(content, password=None)
     except TypeError as error:
-        raise ReviewError(
+        raise SignatureError(
             "the private key is encrypted", where=str(path), fix="decrypt it: openssl pkey -in KEY -out review.key"
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ReviewError("this is no private key in PEM", where=str(path), fix=_MAKE) from error
+        raise SignatureError("this is no private key in PEM", where=str(path), fix=_MAKE) from error
     if isinstance(key, ed25519.Ed25519PrivateKey) or (
         isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
     ):
         return key
-    raise ReviewError(
+    raise SignatureError(
         "keys of this kind are not used", where=str(path), why="Ed25519 or ECDSA P-256 is needed", fix=_MAKE
     )
 
@@ -121,11 +122,11 @@ def load_public_key(path: Path) -> Public:
     """Read the key that verifies.
 
     Raises:
-        ReviewError: the file holds no public key in PEM, or one of a kind that is not used here.
+        SignatureError: the file holds no public key in PEM, or one of a kind that is not used here.
     """
     content = read_bounded(path, _KEY_BYTES)
     if b"PRIVATE KEY-----" in content:
-        raise ReviewError(
+        raise SignatureError(
             "a private key is not needed to verify, and should not be passed on",
             where=str(path),
             fix="write its public half: openssl pkey -in KEY -pubout -out review.pub",
@@ -133,14 +134,14 @@ def load_public_key(path: Path) -> Public:
     try:
         key = serialization.load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ReviewError(
+        raise SignatureError(
             "this is no public key in PEM", where=str(path), fix="ask whoever signed for the public key"
         ) from error
     if isinstance(key, ed25519.Ed25519PublicKey) or (
         isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
     ):
         return key
-    raise ReviewError(
+    raise SignatureError(
         "keys of this kind are not used",
         where=str(path),
         why="Ed25519 or ECDSA P-256 is needed",
@@ -150,7 +151,7 @@ def load_public_key(path: Path) -> Public:
 
 def _signature(item: Any, where: str) -> Signature:
     if not isinstance(item, dict) or not isinstance(item.get("keyid", ""), str):
-        raise ReviewError("a signature of the envelope has not the form of one", where=where, fix=_TAKE)
+        raise SignatureError("a signature of the envelope has not the form of one", where=where, fix=_TAKE)
     return Signature(item.get("keyid", ""), _decoded(item.get("sig"), "sig", where))
 
 
@@ -159,7 +160,7 @@ def _decoded(text: Any, name: str, where: str) -> bytes:
     try:
         return base64.b64decode(text.translate(_URL_SAFE), validate=True)
     except (AttributeError, TypeError, ValueError, binascii.Error) as error:
-        raise ReviewError(f"{name} of the envelope is no base64", where=where, fix=_TAKE) from error
+        raise SignatureError(f"{name} of the envelope is no base64", where=where, fix=_TAKE) from error
 
 
 def _is_signed(value: bytes, text: bytes, key: Public) -> bool:

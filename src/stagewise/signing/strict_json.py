@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stagewise.errors import ReviewError
+from stagewise.errors import SignatureError
 
 
 def read_bounded(path: Path, limit: int, *, follow: bool = True) -> bytes:
@@ -16,11 +16,11 @@ def read_bounded(path: Path, limit: int, *, follow: bool = True) -> bytes:
         follow: whether ``path`` itself may be a symbolic link, which only a path that the user typed may.
 
     Raises:
-        ReviewError: there is no such file, it is too large, a link, or no regular file.
+        SignatureError: there is no such file, it is too large, a link, or no regular file.
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
     if not follow and path.is_symlink():
-        raise ReviewError(
+        raise SignatureError(
             "the file is a symbolic link",
             where=str(path),
             why="a link may lead to anything",
@@ -29,18 +29,18 @@ def read_bounded(path: Path, limit: int, *, follow: bool = True) -> bytes:
     try:
         with os.fdopen(os.open(path, flags), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ReviewError("this is no regular file", where=str(path), fix="name the file itself")
+                raise SignatureError("this is no regular file", where=str(path), fix="name the file itself")
             content = file.read(limit + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ReviewError(
+        raise SignatureError(
             "the file cannot be read", where=str(path), why=why, fix="name a file that is there"
         ) from error
     if len(content) > limit:
-        raise ReviewError(
+        raise SignatureError(
             f"the file has more than {limit:,} bytes",
             where=str(path),
-            why="no review writes such a file",
+            why="no file of its kind is so large",
             fix="take the file from whoever made it again",
         )
     return content
@@ -50,13 +50,13 @@ def parse_strictly(content: bytes, where: str) -> Any:
     """Return the value of a JSON text in UTF-8: every key once, no NaN, no nesting that exhausts the stack.
 
     Raises:
-        ReviewError: it is not such a text.
+        SignatureError: it is not such a text.
     """
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_constant)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-        raise ReviewError(
+        raise SignatureError(
             "this is no JSON that can be trusted", where=where, why=why, fix="take the file from whoever made it again"
         ) from error
 

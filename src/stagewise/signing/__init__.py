@@ -1,0 +1,1 @@
+"""Signed texts, and files of strangers: what reviews and releases share."""
