@@ -109,8 +109,7 @@ def nested(model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
     """Return the sections inside a section."""
     found = []
     for name, field in model.model_fields.items():
-        types = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        for item in types:
+        for item in (field.annotation, *getattr(field.annotation, "__args__", ())):
             if isinstance(item, type) and issubclass(item, base.Section):
                 found.append((name, item))
                 found += [(f"{name}.{inner}", other) for inner, other in nested(item)]
@@ -130,11 +129,16 @@ def shown(value: object) -> str:
         return "see below"
     if isinstance(value, str):
         return value or '""'
-    return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, list)
-        else str(value)
-    )  # type: ignore[arg-type]
+    if isinstance(value, list):
+        return "[" + ", ".join(inline(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {inline(item)}" for name, item in value.items()) + "}"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def inline(value: object) -> str:
+    """Return an item of a default that is a list or mapping."""
+    return shown(value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value)
 
 
 def kind(described: dict[str, object]) -> str:

@@ -21,7 +21,7 @@ model: cnn
 optimizer: {use: adamw, lr: 0.005}
 scheduler: one_cycle
 trainer: {use: default}
-compress: {use: int8, max_drop: 0.005}
+compress: {use: int8, max_drop: 0.02}
 """
 
 QUICK_PARAMS = """\

@@ -32,6 +32,8 @@ def print_summary(root: Path) -> None:
     measured = f"{_interval(metrics, name)}{metrics['rows']:,} rows"
     console.print(f"[bold]test {title(name)} {show(name, metrics[name])}[/bold]  ({measured})")
     console.print(_compression_table(candidates, latency))
+    chosen = candidates["chosen"]
+    console.print(f"{chosen} is {candidates['verdicts'][chosen]}", style="dim", soft_wrap=True)
     examples = json.loads(_text(package, "examples/expected.json"))["outputs"]
     example = package / "examples" / next(iter(examples))
     console.print(f"package  {package.relative_to(root)}", soft_wrap=True)
@@ -54,7 +56,7 @@ def _interval(metrics: dict[str, float], name: str) -> str:
 
 def _compression_table(candidates: dict[str, Any], latency: dict[str, Any]) -> Table:
     """Return a row per candidate; the times are missing where the stage was restored instead of run."""
-    figures = latency.get("batch_sizes", {})
+    figures = {name: entry["batch_sizes"] for name, entry in latency.get("candidates", {}).items()}
     sizes = sorted({int(size) for times in figures.values() for size in times})
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("model")

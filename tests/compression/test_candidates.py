@@ -6,6 +6,7 @@ import pytest
 
 from stagewise.compression.candidates.float16 import Float16
 from stagewise.compression.candidates.float32 import Float32
+from stagewise.compression.candidates.int4_weights import Int4Weights
 from stagewise.compression.candidates.int8_dynamic import Int8Dynamic
 from stagewise.compression.candidates.int8_static import Int8Static
 from stagewise.compression.export import export_graph
@@ -62,6 +63,10 @@ def run(candidate, trained, source, out):
         ("mlp.MLP", Int8Dynamic(), 0.35, 0.97),
         ("conformer.Conformer", Int8Static(), 0.6, 0.9),  # it multiplies by a constant stack of matrices
         ("conformer.Conformer", Int8Dynamic(), 0.6, 0.95),
+        ("cnn.CNN", Int4Weights(), 0.6, 0.95),
+        ("vit.ViT", Int4Weights(), 0.4, 0.95),
+        ("mlp.MLP", Int4Weights(block_size=16, symmetric=True), 0.25, 0.95),
+        ("conformer.Conformer", Int4Weights(block_size=64), 0.4, 0.95),
     ],
 )
 def test_smaller_and_of_the_same_opinion(graph, tmp_path, network, candidate, largest, agreement):
@@ -124,6 +129,25 @@ def test_calibration_rows_are_spread_over_the_split(cnn):
         batches.append(batch["image"])
     assert [len(batch) for batch in batches] == [30, 30, 30, 10]
     np.testing.assert_array_equal(np.concatenate(batches), cnn.rows("train").take(np.arange(0, 1200, 12)))
+
+
+def test_calibration_rows_can_begin_again_and_be_sampled(cnn):
+    calibration = CalibrationRows(cnn.rows("train"), 100, "image", batch=70)
+
+    def sizes():
+        found = []
+        while (batch := calibration.get_next()) is not None:
+            found.append(len(batch["image"]))
+        return found
+
+    sample = calibration.sample(25)
+    assert sizes() == [70, 30]
+    assert sizes() == []
+    calibration.rewind()
+    np.testing.assert_array_equal(calibration.sample(25), sample)
+    assert sizes() == [70, 30]
+    np.testing.assert_array_equal(sample, cnn.rows("train").take(np.arange(0, 1200, 48)))
+    assert len(calibration.sample(1000)) == 100
 
 
 @pytest.mark.parametrize(

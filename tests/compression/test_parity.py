@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from stagewise.compression.checks.parity import check_parity
 from stagewise.compression.export import export_graph
 from stagewise.compression.graph import save_graph
-from stagewise.compression.parity import check_parity
 from stagewise.config.schema.compress import Parity
 from stagewise.errors import CompressionError
 from stagewise.tasks.build import load_inference
@@ -46,9 +46,11 @@ def tamper(path, out, change):
 
 def test_a_true_export_passes(cnn, exported, tmp_path):
     report = check(cnn, *exported, tmp_path / "evidence")
-    assert report.compared == 40 + 6 + 8  # rows, hostile images, and rows that are run alone too
+    assert (report.rows, report.hostile) == (40, 10)
+    assert report.compared == 40 + 2 * 10 + 8 + 3  # hostile rows alone and together; rows alone, and three together
     assert report.label_agreement == 1
     assert report.largest_difference < 1e-5
+    assert report.not_finite == report.left_out == []
     assert not (tmp_path / "evidence").exists()
 
 
@@ -130,37 +132,3 @@ def test_images_alone_are_compared_too(cnn, tmp_path):
     export_graph(inference, cnn.schema, tmp_path / "model.onnx", opset=20)
     with pytest.raises(CompressionError, match=r"\(alone\)"):
         check(cnn, inference, tmp_path / "model.onnx", tmp_path)
-
-
-def test_hostile_images_are_compared_too(cnn, exported, tmp_path):
-    """A graph that is only wrong for a white image, which no real row is."""
-    inference, path = exported
-    model = onnx.load(path)
-    nodes = [
-        onnx.helper.make_node("ReduceMin", ["image_", "axes"], ["least"], keepdims=0),
-        onnx.helper.make_node("Cast", ["least"], ["white"], to=onnx.TensorProto.FLOAT),
-        onnx.helper.make_node("Floor", ["white_"], ["is_white"]),
-        onnx.helper.make_node("Add", ["true_probabilities", "is_white_"], ["probabilities"]),
-    ]
-    for node in model.graph.node:
-        for names in (node.input, node.output):
-            for index, name in enumerate(names):
-                if name == "probabilities":
-                    names[index] = "true_probabilities"
-    extra = [
-        onnx.helper.make_node("Cast", ["image"], ["image_"], to=onnx.TensorProto.FLOAT),
-        nodes[0],
-        nodes[1],
-        onnx.helper.make_node("Div", ["white", "full"], ["white_"]),
-        nodes[2],
-        onnx.helper.make_node("Unsqueeze", ["is_white", "last"], ["is_white_"]),
-        nodes[3],
-    ]
-    model.graph.node.extend(extra)
-    for name, value in {"axes": [1, 2, 3], "last": [1]}.items():
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value), name))
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(255), "full"))
-    save_graph(model, tmp_path / "white.onnx")
-    with pytest.raises(CompressionError) as caught:
-        check(cnn, inference, tmp_path / "white.onnx", tmp_path)
-    assert {detail.split(":")[0] for detail in caught.value.details} == {"all 255 (alone)"}

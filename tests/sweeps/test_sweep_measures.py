@@ -66,7 +66,7 @@ def test_metrics_are_those_of_the_kept_epoch_and_none_of_the_test_split(finished
 
 
 def test_latency_is_a_figure_where_it_was_measured(finished: Path) -> None:
-    latency = {"batch_sizes": {"int8": {"1": {"p50_ms": 0.25}}}}
+    latency = {"candidates": {"int8": {"batch_sizes": {"1": {"p50_ms": 0.25}}}}}
     (finished / "reports/compression/latency.json").write_text(json.dumps(latency))
     assert metrics_of(finished)["p50_ms"] == 0.25
 

@@ -40,8 +40,12 @@ def test_the_example_and_the_hostile_rows_are_raw_windows(prepared):
     first, again = (inputs.hostile(np.random.default_rng(3)) for _ in range(2))
     assert len(first) > 6
     for name, row in first.items():
-        assert row.shape == (24, 7) and row.dtype == np.float32 and np.isfinite(row).all()
-        assert np.array_equal(row, again[name])
+        assert row.shape == (24, 7) and row.dtype == np.float32
+        assert np.array_equal(row, again[name], equal_nan=True)
+    assert np.isnan(first["all missing"]).all() and np.isinf(first["all infinite"]).all()
+    assert np.isnan(first["the last step missing"]).any(1).tolist() == [False] * 23 + [True]
+    strange = {name for name, row in first.items() if not np.isfinite(row).all()}
+    assert {name.split()[-1] for name in strange} == {"missing", "infinite"}
 
 
 def test_statistics_are_no_weights(prepared):

@@ -47,6 +47,7 @@ def test_hostile_rows_lie_at_the_edges_of_the_range(vocabulary, max_length):
     inputs = TextInputs(schema(vocabulary=vocabulary, max_length=max_length))
     rows = inputs.hostile(np.random.default_rng(0))
     assert all(row.dtype == np.int32 and row.ndim == 1 for row in rows.values())
+    assert len(rows.pop("longer than any row")) == 2 * max_length + 1
     lengths = {len(row) for row in rows.values()}
     assert min(lengths) == 1 and max(lengths) == max_length
     contents = {tuple(row.tolist()) for row in rows.values()}

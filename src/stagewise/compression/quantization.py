@@ -15,7 +15,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from stagewise.compression.graph import save_graph
 from stagewise.compression.quiet import quiet_root
 from stagewise.data.rows import Rows
-from stagewise.errors import CompressionError, ConfigError
+from stagewise.errors import CompressionError, ConfigError, StagewiseError
 
 CONVOLUTIONAL = ("Conv", "Gemm", "MatMul", "Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "Add", "Reshape")
 """Operators of convolutional and dense networks: the weights, and what lies between them, so that int8 stays int8."""
@@ -34,14 +34,23 @@ class CalibrationRows(CalibrationDataReader):  # type: ignore[misc]
     """
 
     def __init__(self, rows: Rows, count: int, name: str, batch: int = 64) -> None:
-        indices = strided(len(rows), count)
-        self._batches = iter([indices[begin : begin + batch] for begin in range(0, len(indices), batch)])
-        self._rows, self._name = rows, name
+        self._indices = strided(len(rows), count)
+        self._rows, self._name, self._batch = rows, name, batch
+        self._begin = 0
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         """The next batch by input name, or None after the last."""
-        indices = next(self._batches, None)
-        return None if indices is None else {self._name: self._rows.take(indices)}
+        indices = self._indices[self._begin : self._begin + self._batch]
+        self._begin += len(indices)
+        return {self._name: self._rows.take(indices)} if len(indices) else None
+
+    def rewind(self) -> None:
+        """Begin again with the first batch."""
+        self._begin = 0
+
+    def sample(self, count: int) -> NDArray[Any]:
+        """``count`` of these rows (all, if there are fewer), evenly spread over them; no batch is used up."""
+        return self._rows.take(self._indices[strided(len(self._indices), count)])
 
 
 def strided(rows: int, count: int) -> NDArray[np.int64]:
@@ -91,10 +100,12 @@ def refused(what: str, out: Path) -> Iterator[None]:
         out: the candidate's file, called as the candidate is.
 
     Raises:
-        CompressionError: the block raised.
+        CompressionError: the block raised, and not one of our own errors.
     """
     try:
         yield
+    except StagewiseError:
+        raise
     except Exception as error:
         raise CompressionError(
             f"the graph cannot be {what}",

@@ -23,6 +23,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
 
+_DEPTH = 3
+"""Parts of the longest key whose target a schema describes; those nested deeper are only checked."""
+
 _DEFINITION = re.compile(r"^(?:class|def) (?P<name>[A-Za-z]\w*)(?!\w|\((?:ABC|\w*Error)\))", re.MULTILINE)
 """A public class or function of a module; abstract classes and errors cannot be chosen."""
 
@@ -66,7 +69,7 @@ def _group(group: str, whole: Schema, root: Path) -> Schema:
     section["properties"]["defaults"] = {"type": "array", "items": {"enum": ["_self_", *choices_of(root, group)]}}
     schema = {"$schema": DIALECT, **section, "title": f"conf/{group}/*.yaml"}
     for pattern, role in ROLES.items():
-        if pattern[0] == group:
+        if pattern[0] == group and len(pattern) <= _DEPTH:
             schema = _put(schema, pattern[1:], _target(role, root))
     used = _with_references(schema, definitions)
     return schema | ({"$defs": used} if used else {})
@@ -115,7 +118,11 @@ def _targets_of(role: Role, root: Path) -> list[str]:
     """Return the full names that can play a role, found by reading the sources."""
     if role.prefix == "torch.optim.":
         return sorted(LIBRARY)
-    folder = root / "src" / Path(*role.prefix.rstrip(".").split("."))
+    return [name for prefix in role.prefixes for name in _targets_below(prefix, role, root)]
+
+
+def _targets_below(prefix: str, role: Role, root: Path) -> list[str]:
+    folder = root / "src" / Path(*prefix.rstrip(".").split("."))
     single = folder.with_suffix(".py")
     files = [single] if single.is_file() else sorted(folder.glob("[a-z]*/[a-z]*.py" if role.deep else "[a-z]*.py"))
     names = []
@@ -171,7 +178,8 @@ def _put(schema: Schema, path: tuple[str, ...], target: Schema) -> Schema:
     name = path[0]
     inner = {"type": "array", "items": target} if name == "transforms" else target
     if name == "candidates":
-        inner = {"type": "object", "additionalProperties": target}
+        steps = {"anyOf": [target, {"type": "array", "minItems": 1, "items": target}]}
+        inner = {"type": "object", "additionalProperties": steps}
     if {"type": "null"} in schema["properties"].get(name, {}).get("anyOf", [{}])[0].get("anyOf", ()):
         inner = {"anyOf": [inner, {"type": "null"}]}
     description = schema["properties"].get(name, {}).get("anyOf", [{}])[0].get("description")

@@ -19,6 +19,19 @@ def git(root: Path, *arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def git_bytes(root: Path, *arguments: str) -> bytes | None:
+    """Return what git prints as it is, or None where it refuses.
+
+    Raises:
+        ConfigError: git is not installed.
+    """
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise ConfigError("git is not installed", fix="install git") from error
+    return done.stdout if done.returncode == 0 else None
+
+
 def run_git(folder: Path, *arguments: str) -> None:
     """Have git do something in ``folder``.
 

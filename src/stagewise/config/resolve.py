@@ -15,7 +15,7 @@ from stagewise.config.compose import compose
 from stagewise.config.keys import code_and_libraries, module_files
 from stagewise.config.named_files import named_files
 from stagewise.config.schema.base import Target
-from stagewise.config.schema.compress import CompressSettings
+from stagewise.config.schema.compress import CompressSection, CompressSettings, TrainingSections
 from stagewise.config.schema.data import IngestSettings, PreprocessData, PreprocessSettings
 from stagewise.config.schema.evaluate import EvaluateSettings
 from stagewise.config.schema.package import PackageSettings
@@ -25,8 +25,11 @@ from stagewise.config.schema.train import TrainSettings
 STAGES = ("ingest", "preprocess", "train", "evaluate", "compress", "package")
 """The stages that have a resolved file, in the order they run."""
 
-PREDICTOR = "stagewise.packaging.predictor"
-"""What runs a package; it is shipped as predict.py."""
+PREDICTOR = ("stagewise.packaging.predictor", "stagewise.packaging.integrity")
+"""What runs a package, shipped as predict.py and integrity.py."""
+
+NETWORK_STEPS = "stagewise.compression.networks."
+"""Where the steps of candidates lie that change the network."""
 
 HEADER = "# All that enters this stage. Written by the configure stage: edit params.yaml or conf/ instead.\n"
 
@@ -92,7 +95,12 @@ def stage_settings(project: Project, root: Path) -> dict[str, BaseModel]:
             beside=_beside(project),
             cross_validation=_cross_validation(project, training),
         ),
-        "compress": CompressSettings(**network, quality=project.task.quality, compress=project.compress),
+        "compress": CompressSettings(
+            **network,
+            quality=project.task.quality,
+            compress=project.compress,
+            training=TrainingSections(**training) if _trains(project.compress) else None,
+        ),
         "package": _package(project, parts["runtime"], root),
     }
 
@@ -101,11 +109,17 @@ def _package(project: Project, reader: str, root: Path) -> PackageSettings:
     """What a package ships is copied as it is, so its bytes enter the key, comments included."""
     answers = class_constant(project.task.inference.target, "runtime", root)
     runtime = {"inputs": reader, "answers": str(answers)}
-    files = [file for name in (PREDICTOR, *runtime.values()) for file in module_files(name, root)[-1:]]
+    files = [file for name in (*PREDICTOR, *runtime.values()) for file in module_files(name, root)[-1:]]
     shipped = {file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     return PackageSettings(
         name=project.name, version=project.version, package=project.package, runtime=runtime, shipped=shipped
     )
+
+
+def _trains(compress: CompressSection) -> bool:
+    """Whether a candidate has a step that trains the network again."""
+    steps = [step for made in compress.candidates.values() for step in (made if isinstance(made, list) else [made])]
+    return any(step.target.startswith(NETWORK_STEPS) for step in steps)
 
 
 def _beside(project: Project) -> Target | None:

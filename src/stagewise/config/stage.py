@@ -5,6 +5,7 @@ into place at the end, so that an output is either whole or absent. It dies with
 orphan keeps writing after ``dvc repro`` was killed.
 """
 
+import json
 import logging
 import os
 import shutil
@@ -21,6 +22,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from stagewise.config import history
+from stagewise.config.digests import digest_bytes
 from stagewise.config.inputs import fingerprint_inputs, moved_inputs
 from stagewise.config.keys import code_and_libraries
 from stagewise.config.life import die_with_parent
@@ -74,10 +76,14 @@ class StageRun:
         """The stage's key: the digest of all that enters it beside its data."""
         return str(self._entry["key"])
 
-    def stage_keys(self) -> dict[str, str]:
-        """Return the key of every stage: the digest of all that enters it beside its data."""
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """Return what entered every stage, by its name: the ``key``, and the ``libraries`` among what it stands for."""
         files = sorted((self.root / "build").glob("*.yaml"))
-        return {file.stem: _read_entry(file, file.stem)["key"] for file in files}
+        return {file.stem: _read_entry(file, file.stem) for file in files}
+
+    def fingerprint(self, config: Any) -> str:
+        """Digest of the code and libraries of this stage if its config named these ``_target_``s and no others."""
+        return digest_bytes(json.dumps(code_and_libraries(self.name, config, self.root), sort_keys=True).encode())
 
     @contextmanager
     def outputs(self, *names: str) -> Iterator[list[Path]]:

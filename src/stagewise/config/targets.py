@@ -22,6 +22,8 @@ FUNCTIONS = ("stagewise.training.schedules.",)
 
 PROJECT = (
     "stagewise.compression.candidates.",
+    "stagewise.compression.exports.",
+    "stagewise.compression.networks.",
     "stagewise.data.augment.",
     "stagewise.data.features.",
     "stagewise.data.preprocess.",
@@ -86,8 +88,9 @@ def find_targets(value: Any, key: tuple[str | int, ...] = ()) -> Iterator[tuple[
 def build(target: Target, **objects: Any) -> Any:
     """Import the target and call it with its config arguments and ``objects``.
 
-    Nested ``_target_`` mappings among the arguments are built first. The whole tree is checked against the list
-    (and conf/targets.yaml of the current folder) before anything of it is imported.
+    Nested ``_target_`` mappings among the arguments are built first, but for those that the class builds itself: it
+    names them in its attribute ``later`` and gets them as written. The whole tree is checked against the list (and
+    conf/targets.yaml of the current folder) before anything of it is imported.
 
     Raises:
         ConfigError: the name is not allowed, does not exist, or does not take these arguments.
@@ -123,7 +126,8 @@ def is_special(key: Any) -> bool:
 
 def _call(name: str, arguments: dict[str, Any], objects: dict[str, Any]) -> Any:
     factory = _load(name)
-    values = {key: _build_nested(value) for key, value in arguments.items()}
+    later = getattr(factory, "later", ())
+    values = {key: value if key in later else _build_nested(value) for key, value in arguments.items()}
     try:
         return factory(**values, **objects)
     except TypeError as error:

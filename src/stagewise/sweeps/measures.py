@@ -26,14 +26,12 @@ def metrics_of(project: Path) -> dict[str, float]:
     kept = rows[_kept(project, rows)] if rows else {}
     candidates = _json(project / "reports/compression/candidates.json")
     chosen = candidates.get("candidates", {}).get(candidates.get("chosen"), {})
-    latency = (
-        _json(project / "reports/compression/latency.json").get("batch_sizes", {}).get(candidates.get("chosen"), {})
-    )
+    times = _json(project / "reports/compression/latency.json").get("candidates", {}).get(candidates.get("chosen"), {})
     figures = {
         **kept,
         "score": chosen.get("score"),
         "bytes": chosen.get("bytes"),
-        "p50_ms": latency.get("1", {}).get("p50_ms"),
+        "p50_ms": times.get("batch_sizes", {}).get("1", {}).get("p50_ms"),
     }
     return {name: float(value) for name, value in figures.items() if value is not None and math.isfinite(value)}
 

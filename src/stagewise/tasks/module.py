@@ -1,6 +1,7 @@
 """What every task shares of training with Lightning: optimiser, schedule, augmentation, means over an epoch."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,10 @@ from stagewise.tasks.inference import Inference
 from stagewise.tasks.means import EpochMeans
 
 Batch = dict[str, Tensor]
+
+Teacher = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Another network's say in what is minimised: called with what the network takes, its output (as ``loss`` takes it) and
+the loss of these rows, it returns the loss to minimise. No module: it is neither trained nor saved."""
 
 
 class TaskModule(pl.LightningModule):
@@ -67,6 +72,7 @@ class TaskModule(pl.LightningModule):
         """Metrics and learning rate (``lr``) of the latest epoch, exact."""
         self.learning_rate = 0.0
         """That of the latest step."""
+        self.teacher: Teacher | None = None
         self._resumed_sums: Tensor | None = None
         self._augmentation = augmentation
         self._optimizer, self._scheduler = optimizer, scheduler
@@ -143,6 +149,8 @@ class TaskModule(pl.LightningModule):
         x, y = self._augment(self.inference.features(x), y, batch["index"], on_features=True)
         output = self._output(x)
         loss = self.loss(output, y)
+        if self.teacher is not None:
+            loss = self.teacher(x, output, loss)
         if self._l1:
             loss = loss + self._l1 * torch.stack([p.abs().sum() for p in self._trained()[0]]).sum()
         self._train_means.update({"loss": loss, **self.measures(output.detach(), y)}, len(y))

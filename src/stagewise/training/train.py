@@ -1,4 +1,4 @@
-"""The training run: from data/processed/ to models/trained/."""
+"""The training run: from data/processed/ to models/trained/, or of any network that is at hand."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from stagewise.data.schema import DataSchema, read_schema
 from stagewise.errors import ConfigError, TrainingError
 from stagewise.tasks.build import WEIGHTS, build_inference, set_threads
 from stagewise.tasks.inference import Inference
-from stagewise.tasks.module import TaskModule
+from stagewise.tasks.module import TaskModule, Teacher
 from stagewise.training.callbacks import read_history
 from stagewise.training.checkpoints import CheckpointFolder, identity, refuse_unpickling
 from stagewise.training.datamodule import ArrowDataModule
@@ -58,16 +58,41 @@ def train(settings: TrainSettings, processed: Path, out: Path, work: Path, key: 
             would have torch unpickle.
         Stopped: the run was asked to stop (SIGTERM, Ctrl-C), and is saved.
     """
-    refuse_unpickling()
+    _begin(settings)
+    schema = read_schema(processed)
+    inference = build_inference(settings, schema)
+    prepare_network(inference.get_submodule("network"), settings.trainer.init_from, settings.trainer.freeze)
+    return fit(settings, inference, processed, out, work, key)
+
+
+def fit(
+    settings: TrainSettings,
+    inference: Inference,
+    processed: Path,
+    out: Path,
+    work: Path,
+    key: str | None = None,
+    *,
+    teacher: Teacher | None = None,
+) -> dict[str, float]:
+    """Train the network of ``inference`` from the weights that it has, as ``train`` does, which see.
+
+    Args:
+        settings: its network and weights are not looked at: ``model``, ``init_from`` and ``freeze``.
+        inference: is trained in place; what it ends with are the weights of the last epoch, on any device. Those of
+            the kept epoch are in ``out``.
+        processed, out, work, key: see ``train``; the key must say what the network and its weights are.
+        teacher: changes the loss.
+
+    Returns:
+        The row of history.csv of the epoch that was kept.
+
+    Raises:
+        ConfigError, TrainingError, Stopped: see ``train``.
+    """
+    _begin(settings)
     schema = read_schema(processed)
     section = settings.trainer
-    _check_clipping(settings)
-    set_threads(settings.threads)
-    # Otherwise Lightning's launcher of further processes would choose a number of threads.
-    os.environ["OMP_NUM_THREADS"] = str(settings.threads)
-    pl.seed_everything(settings.seed, verbose=False)
-    inference = build_inference(settings, schema)
-    prepare_network(inference.get_submodule("network"), section.init_from, section.freeze)
     data = ArrowDataModule(
         processed,
         schema,
@@ -83,6 +108,7 @@ def train(settings: TrainSettings, processed: Path, out: Path, work: Path, key: 
         saver = _saver(section) if key is not None else None
         trainer = build_trainer(section, batches, validates, out / HISTORY, out / WEIGHTS, saver)
         module = _build_module(settings, schema, inference, len(data.train_batches(trainer.world_size)))
+        module.teacher = teacher
         _check_metrics(settings, module, validates)
         folder = CheckpointFolder(work / "checkpoints" / _identity(key or "", processed, trainer))
         checkpoint = saver.open(folder, trainer.is_global_zero) if saver else None
@@ -95,6 +121,16 @@ def train(settings: TrainSettings, processed: Path, out: Path, work: Path, key: 
     if saver:
         folder.remove()
     return _kept_row(section, out)
+
+
+def _begin(settings: TrainSettings) -> None:
+    """Refuse what would fail later; fix the number of threads and the seeds, on which results depend."""
+    refuse_unpickling()
+    _check_clipping(settings)
+    set_threads(settings.threads)
+    # Otherwise Lightning's launcher of further processes would choose a number of threads.
+    os.environ["OMP_NUM_THREADS"] = str(settings.threads)
+    pl.seed_everything(settings.seed, verbose=False)
 
 
 def _kept_row(section: TrainerSection, out: Path) -> dict[str, float]:

@@ -54,6 +54,21 @@ def test_agreement_and_details_tell_what_changed(batch):
     assert details["largest_shift"] == pytest.approx(4 * CLOSE, rel=1e-3)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2], ids=["all observed", "with gaps"])
+def test_what_the_windows_lose_adds_up_to_the_drop(batch, share):
+    schema, truth, forecast = batch
+    holes = np.where(np.random.default_rng(1).random(truth.shape) < share, np.nan, truth).astype(np.float32)
+    changed = (forecast * 1.01).astype(np.float32)
+    quality, fp32 = Quality(schema), Quality(schema)
+    for part in (slice(0, 15), slice(15, 40)):
+        quality.add(holes[part], (changed[part],), (forecast[part],))
+        fp32.add(holes[part], (forecast[part],), (forecast[part],))
+    assert quality.lost().shape == (40,)
+    assert quality.lost().mean() == pytest.approx(fp32.score() - quality.score(), rel=1e-6)
+    assert not fp32.lost().any()
+    assert quality.block == 6
+
+
 def test_a_variable_that_does_not_vary_is_left_out(batch):
     schema, truth, forecast = batch
     flat = truth.copy()
@@ -64,3 +79,4 @@ def test_a_variable_that_does_not_vary_is_left_out(batch):
     nothing = Quality(schema)
     nothing.add(np.full_like(truth, 5.0), (forecast,), (forecast,))
     assert nothing.score() == 0.0
+    assert not nothing.lost().any()

@@ -73,3 +73,13 @@ def test_another_kind_of_input_is_refused():
     other = Feature(name="image", kind="image", dtype="uint8", shape=(4, 4, 1), layout="HWC")
     with pytest.raises(DataError, match="no TableEntry"):
         TableInputs(schema.model_copy(update={"features": [other]}))
+
+
+def test_hostile_rows_hold_every_strange_number_and_code(inputs):
+    rows = inputs.hostile(np.random.default_rng(0))
+    assert np.isposinf(rows["all infinite"][:2]).all() and np.isneginf(rows["all minus infinite"][:2]).all()
+    assert len(set(rows["all one number"][:2].tolist())) == 1
+    assert np.isnan(rows["codes missing"][2:]).all() and (rows["codes below all"][2:] < 0).all()
+    assert (rows["codes that are none"][2:] == 3).all()
+    for place in range(2):
+        assert np.isnan(rows[f"number {place} missing"]).tolist() == [place == k for k in range(4)]

@@ -25,6 +25,8 @@ def test_batches_add_up_to_the_figures_of_all_rows(quality):
     assert details["rmse"] == pytest.approx(np.sqrt(((value - targets) ** 2).mean()), rel=1e-4)
     assert details["largest_shift"] == pytest.approx(np.abs(value - reference).max(), rel=1e-4)
     assert details["unit"] == "USD"
+    assert quality.lost().shape == (300,)
+    assert quality.lost().mean() == pytest.approx(r2_score(targets, reference) - quality.score())
 
 
 def test_fp32_agrees_with_itself(quality):
@@ -36,3 +38,4 @@ def test_fp32_agrees_with_itself(quality):
 def test_targets_that_do_not_vary_score_0(quality):
     quality.add(np.ones(3), (np.zeros(3, np.float32),), (np.zeros(3, np.float32),))
     assert quality.score() == 0.0
+    assert not quality.lost().any()

@@ -10,17 +10,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from stagewise.config.checks.contradictions_compress import COMPRESS_CHECKS
 from stagewise.config.checks.contradictions_data import DATA_CHECKS, published_splits
 from stagewise.config.checks.features import PARTS, feature_parts
 from stagewise.config.checks.mistakes import Mistake, nearest
 from stagewise.config.checks.sources import class_constant
 from stagewise.config.schema.base import Target
-from stagewise.config.schema.compress import CompressSection
 from stagewise.config.schema.data import AugmentSection, DataSection
 from stagewise.config.schema.evaluate import EvaluateSection
 from stagewise.config.schema.train import TaskSection, TrainerSection
-
-BASELINE = "fp32"
 
 
 def find_contradictions(sections: dict[str, BaseModel], root: Path) -> Iterator[Mistake]:
@@ -193,17 +191,6 @@ def check_folds(evaluate: EvaluateSection) -> Iterator[Mistake]:
         yield Mistake(("evaluate", "folds"), "1 fold leaves no rows to train on; 0 leaves it out, 5 or 10 is usual")
 
 
-def check_candidates(compress: CompressSection, data: DataSection) -> Iterator[Mistake]:
-    """The baseline is among the candidates, and what is calibrated has rows of every class to be calibrated with."""
-    if BASELINE not in compress.candidates:
-        yield Mistake(("compress", "candidates"), f"{BASELINE}, with which the others are compared, is missing")
-    static = [name for name, target in compress.candidates.items() if target.target.endswith(".Int8Static")]
-    classes = len(data.classes or ())
-    if static and compress.calibration_samples < classes:
-        why = f"{compress.calibration_samples} rows calibrate {static[0]} on fewer rows than there are classes"
-        yield Mistake(("compress", "calibration_samples"), f"{why} ({classes})")
-
-
 def _monitor(
     section: tuple[str, ...], metric: str, mode: str, task: TaskSection, data: DataSection, root: Path
 ) -> Iterator[Mistake]:
@@ -240,6 +227,6 @@ CHECKS: tuple[Callable[..., Iterator[Mistake]], ...] = (
     check_top_k,
     check_tables,
     check_folds,
-    check_candidates,
+    *COMPRESS_CHECKS,
 )
 """Every check, in the order of the pipeline."""

@@ -84,8 +84,9 @@ def _check_target(key: Key, name: str, arguments: dict[str, Any], signature: Sig
     role = role_of(key) or Role("target", "")
     builtin = name in LIBRARY or name.startswith(PROJECT)
     lacks = [] if signature.open_ended else [item for item in role.given if item not in signature.arguments]
-    if (builtin and not name.startswith(role.prefix)) or lacks:
-        why = f"it does not take {', '.join(lacks)}" if lacks else f"those lie below {role.prefix[:-1]}"
+    if (builtin and not name.startswith(role.prefixes)) or lacks:
+        below = " or ".join(prefix[:-1] for prefix in role.prefixes)
+        why = f"it does not take {', '.join(lacks)}" if lacks else f"those lie below {below}"
         yield Mistake((*key, SPECIAL), f"{name} is no {role.what}: {why}")
         return
     free = [item for item in signature.arguments if item not in role.given]
@@ -200,4 +201,7 @@ def _a(word: str) -> str:
 
 def _where_allowed(key: Key) -> str:
     role = role_of(key)
-    return f"; name {_a(role.what)} of {role.prefix}*, or add your own to {FILE}" if role else ""
+    if role is None:
+        return ""
+    places = " or ".join(f"{prefix}*" for prefix in role.prefixes)
+    return f"; name {_a(role.what)} of {places}, or add your own to {FILE}"

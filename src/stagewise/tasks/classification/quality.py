@@ -12,11 +12,13 @@ class Quality:
     """Accuracy of labels, agreement with the labels of fp32, and the class whose recall falls most."""
 
     name = "accuracy"
+    block = 1
 
     def __init__(self, schema: DataSchema) -> None:
         self._classes = schema.classes
         self._rows = np.zeros(len(self._classes), np.int64)
         self._hits = np.zeros((2, len(self._classes)), np.int64)
+        self._lost: list[NDArray[np.int8]] = []
         self._agreed = 0
 
     def add(self, targets: NDArray[np.int64], outputs: Answer, expected: Answer) -> None:
@@ -26,7 +28,12 @@ class Quality:
         self._rows += np.bincount(targets, minlength=count)
         self._hits[0] += np.bincount(targets[label == targets], minlength=count)
         self._hits[1] += np.bincount(targets[reference == targets], minlength=count)
+        self._lost.append((reference == targets).astype(np.int8) - (label == targets).astype(np.int8))
         self._agreed += int((label == reference).sum())
+
+    def lost(self) -> NDArray[np.int8]:
+        """1 for a row that fp32 alone answers right, -1 for one that it alone answers wrong, else 0."""
+        return np.concatenate(self._lost)
 
     def score(self) -> float:
         """Share of rows with the right label."""

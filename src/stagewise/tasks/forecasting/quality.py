@@ -24,6 +24,9 @@ class Quality:
         count = len(target.variables)
         self._known, self._sum, self._squares = np.zeros(count), np.zeros(count), np.zeros(count)
         self._errors = np.zeros((2, count))
+        self._gaps: list[NDArray[np.float64]] = []
+        self.block = target.outputs
+        """Windows that begin within one horizon overlap."""
         self._windows, self._close, self._largest = 0, 0, 0.0
 
     def add(self, targets: NDArray[np.float32], outputs: Answer, expected: Answer) -> None:
@@ -36,8 +39,9 @@ class Quality:
         self._known += known.sum((0, 1))
         self._sum += np.where(known, truth, 0).sum((0, 1))
         self._squares += np.where(known, truth**2, 0).sum((0, 1))
-        for place, forecast in enumerate((found, reference)):
-            self._errors[place] += np.where(known, (forecast - truth) ** 2, 0).sum((0, 1))
+        squares = [np.where(known, (forecast - truth) ** 2, 0).sum(1) for forecast in (found, reference)]
+        self._errors += np.stack([part.sum(0) for part in squares])
+        self._gaps.append(squares[0] - squares[1])
         shift = np.abs(found - reference)
         self._windows += len(shift)
         self._close += int((np.sqrt((shift**2).mean((1, 2))) <= CLOSE).sum())
@@ -46,6 +50,14 @@ class Quality:
     def score(self) -> float:
         """1 - squared error / variance of the observed values, mean over the variables that vary; 0 if none does."""
         return self._r2(self._errors[0])[0]
+
+    def lost(self) -> NDArray[np.float64]:
+        """What each window adds to the loss of R2 against fp32, times the number of windows."""
+        spread, varies = self._spread()
+        gaps = np.concatenate(self._gaps)[:, varies]
+        if not varies.any():
+            return np.zeros(len(gaps))
+        return np.asarray((gaps / spread[varies]).mean(1) * len(gaps))
 
     def agreement(self) -> float:
         """Share of windows whose forecast lies within ``CLOSE`` of that of fp32."""
@@ -69,7 +81,11 @@ class Quality:
 
     def _r2(self, errors: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """The mean, and that of each variable; 0 for one that does not vary."""
-        spread = self._squares - self._sum**2 / np.maximum(self._known, 1)
-        varies = spread > 1e-9 * np.maximum(self._squares, 1e-300)
+        spread, varies = self._spread()
         each = np.where(varies, 1 - errors / np.where(varies, spread, 1.0), 0.0)
         return float(each[varies].mean()) if varies.any() else 0.0, each
+
+    def _spread(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Squared deviations of each variable from its mean, and whether it varies at all."""
+        spread = self._squares - self._sum**2 / np.maximum(self._known, 1)
+        return spread, spread > 1e-9 * np.maximum(self._squares, 1e-300)

@@ -43,5 +43,15 @@ class ImageInputs(nn.Module):
 
     def hostile(self, generator: np.random.Generator) -> dict[str, NDArray[np.uint8]]:
         """Images at the edges of the range, and noise: uint8 ``(H, W, C)`` each."""
-        rows = {"all 0": np.zeros(self._shape, np.uint8), "all 255": np.full(self._shape, 255, np.uint8)}
-        return rows | {f"noise {k}": generator.integers(0, 256, self._shape, np.uint8) for k in range(_NOISE)}
+        height, width = self._shape[:2]
+        whole = np.ones(self._shape)
+        rows = {
+            "all 0": 0 * whole,
+            "all 255": 255 * whole,
+            "all 128": 128 * whole,
+            "one white value": 255 * (np.arange(whole.size).reshape(self._shape) == 0),
+            "left half white": 255 * (np.arange(width) * 2 < width)[:, None] * whole,
+            "chequers": 255 * (np.indices((height, width)).sum(0) % 2)[..., None] * whole,
+        }
+        rows |= {f"noise {k}": generator.integers(0, 256, self._shape) for k in range(_NOISE)}
+        return {name: row.astype(np.uint8) for name, row in rows.items()}

@@ -55,16 +55,27 @@ class SeriesInputs(nn.Module):
         return torch.stack([window, window.flip(0)]), {0: "batch"}
 
     def hostile(self, generator: np.random.Generator) -> dict[str, NDArray[np.float32]]:
-        """Windows at the edges of what may come, and noise: float32 ``(lookback, variables + calendar)`` each."""
+        """Windows at the edges of what may come, and noise: float32 ``(lookback, variables + calendar)`` each.
+
+        Windows with something that is no finite number are among them: whoever asks for a forecast of such a one must
+        not get one.
+        """
         mean, std = (part.cpu().numpy().astype(np.float64) for part in (self.mean, self.std))
-        half = np.arange(self._shape[0])[:, None] * 2 >= self._shape[0]
+        steps = np.arange(self._shape[0])[:, None]
+        half = steps * 2 >= self._shape[0]
+        wave = np.sin(steps * 0.5) * np.ones(self._shape)
         rows = {
             "all at the mean": np.zeros(self._shape),
             "far above": np.full(self._shape, _FAR),
             "far below": np.full(self._shape, -_FAR),
             "a step": np.where(half, _FAR, -_FAR) * np.ones(self._shape),
-            "one spike": np.where(np.arange(self._shape[0])[:, None] == self._shape[0] // 2, _FAR, 0.0)
-            * np.ones(self._shape),
+            "one spike": np.where(steps == self._shape[0] // 2, _FAR, 0.0) * np.ones(self._shape),
+            "one value a thousand deviations off": np.where(steps == self._shape[0] // 2, _FAR * 100, wave),
+            "all missing": np.full(self._shape, np.nan),
+            "one step missing": np.where(steps == self._shape[0] // 2, np.nan, wave),
+            "the last step missing": np.where(steps == self._shape[0] - 1, np.nan, wave),
+            "all infinite": np.full(self._shape, np.inf),
+            "one step minus infinite": np.where(steps == 0, -np.inf, wave),
         }
         rows |= {f"noise {k}": generator.normal(size=self._shape) for k in range(_NOISE)}
         return {name: (mean + std * row).astype(np.float32) for name, row in rows.items()}

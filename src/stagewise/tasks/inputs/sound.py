@@ -71,8 +71,10 @@ class SoundInputs(nn.Module):
             "silence": np.zeros(self._length),
             "all -32768": np.full(self._length, -_FULL),
             "all 32767": np.full(self._length, _FULL - 1),
+            "all 1000": np.full(self._length, 1000),
             "alternating": np.where(time % 2, _FULL - 1, -_FULL),
             "click": np.where(time == self._length // 2, _FULL - 1, 0),
+            "half silence": np.where(time * 2 < self._length, 0, np.rint((_FULL - 1) * tone)),
             "loud tone": np.rint((_FULL - 1) * tone),
             "faint tone": np.rint(1.5 * tone),
         }

@@ -15,6 +15,8 @@ LIMIT = 10.0
 
 _NOISE = 4
 _HUGE = 1e30
+_GAPS = 8
+"""Numbers of which each is missing alone in a row; more would say no more."""
 
 
 class TableInputs(nn.Module):
@@ -85,7 +87,16 @@ class TableInputs(nn.Module):
             "all zero": (np.zeros(self._count), none),
             "far below": (np.full(self._count, -_HUGE), last),
             "far above": (np.full(self._count, _HUGE), last),
+            "all infinite": (np.full(self._count, np.inf), last),
+            "all minus infinite": (np.full(self._count, -np.inf), none),
+            "all one number": (np.full(self._count, 7.0), none),
+            "codes that are none": (self.median.cpu().numpy(), last + 1),
+            "codes below all": (self.median.cpu().numpy(), none - 1),
+            "codes missing": (self.median.cpu().numpy(), np.full(len(last), np.nan)),
         }
+        for place in range(min(self._count, _GAPS)):
+            gap = np.where(np.arange(self._count) == place, np.nan, self.median.cpu().numpy())
+            numbers[f"number {place} missing"] = (gap, last)
         mean, std = self.mean.cpu().numpy(), self.std.cpu().numpy()
         for number in range(_NOISE):
             drawn = mean + std * generator.normal(size=self._count)

@@ -66,15 +66,21 @@ class TextInputs(nn.Module):
         return tokens.to(torch.int32), {0: "batch", 1: "length"}
 
     def hostile(self, generator: np.random.Generator) -> dict[str, NDArray[np.int32]]:
-        """Return rows int32 ``[L]`` of every unusual kind, by name; lengths go from 1 to the longest."""
+        """Return rows int32 ``[L]`` of every unusual kind, by name; all but one are 1 to the longest long.
+
+        Longer ones are for networks that know no longest row; others refuse them.
+        """
         longest, vocabulary = self.network_shape
         highest = vocabulary - 1
         single = np.zeros(longest, np.int32)
         single[0] = highest
         rows = {
             "one token": np.full(1, CLS + 1, np.int32),
+            "two tokens": np.full(min(2, longest), CLS + 1, np.int32),
             "one token, then padding": single,
             "padding only": np.zeros(longest, np.int32),
+            "one padding": np.zeros(1, np.int32),
+            "longer than any row": np.resize(np.arange(CLS + 1, vocabulary, dtype=np.int32), 2 * longest + 1),
             "highest token, longest row": np.full(longest, highest, np.int32),
         }
         rows |= {

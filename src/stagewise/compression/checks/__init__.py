@@ -1,0 +1,1 @@
+"""Whether graphs answer as they should, and run where they should."""

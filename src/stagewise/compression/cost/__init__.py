@@ -1,0 +1,1 @@
+"""What a candidate costs: bytes, time, memory."""

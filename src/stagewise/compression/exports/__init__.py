@@ -1,0 +1,1 @@
+"""Further formats of the trained network: one module per runtime, each checked against the network."""

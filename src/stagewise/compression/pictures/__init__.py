@@ -1,0 +1,1 @@
+"""Pictures of candidates: score over size and over time."""
