@@ -18,6 +18,8 @@ examples:
   stagewise config train model=mlp                    what a stage gets, and where each value was written
   stagewise diff HEAD~1                               what enters the stages now and did not before
   stagewise predict dist/my-model-0.1.0 INPUT         print what a package answers
+  stagewise layout triton dist/my-model-0.1.0 OUT     write a package as another server wants it
+  stagewise verify dist/my-model-0.1.0                whether a package is whole, works, and comes from here
   stagewise review HEAD --against main                execute a revision again and judge every stage
 """
 
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_questions(commands)
     _add_review(commands)
+    _add_trust(commands)
+    _add_layout(commands)
 
     predict = commands.add_parser("predict", help="print what a package answers")
     predict.add_argument("package", type=Path, help="folder of a package: dist/<name>-<version>")
@@ -125,11 +129,40 @@ def _add_review(commands: Any) -> None:
     sweep.add_argument("arguments", nargs="*", help="Hydra's multirun overrides; or show, best, apply")
     sweep.set_defaults(run=_sweep)
 
-    verify = commands.add_parser("verify", help="check a statement: its signature, and what it is about")
-    verify.add_argument("file", type=Path, metavar="FILE", help="review.intoto.json, beside its review.json")
+
+def _add_trust(commands: Any) -> None:
+    """Add the commands that bind a package to a commit, and check packages and statements."""
+    release = commands.add_parser("release", help="bind a package to the commit whose dvc.lock records it")
+    release.add_argument("package", type=Path, nargs="?", help="its folder (dist/<name>-<version> of params.yaml)")
+    release.add_argument("--key", type=Path, metavar="PEM", help="private key (Ed25519 or P-256) that signs it")
+    release.add_argument("--tag", action="store_true", help="make the git tag by which dvc artifacts get finds it")
+    release.set_defaults(run=_release)
+
+    number = commands.add_parser("version", help="what changed since the last release, and the version that asks for")
+    number.add_argument("--bump", action="store_true", help="write that version into params.yaml")
+    number.set_defaults(run=_version)
+
+    verify = commands.add_parser(
+        "verify", help="check a package, or the statement of a review: signature, and what it is about"
+    )
+    verify.add_argument(
+        "file", type=Path, metavar="WHAT", help="dist/<name>-<version> or its .zip; or review.intoto.json"
+    )
     verify.add_argument("--key", type=Path, metavar="PEM", help="public key that must have signed it")
-    verify.add_argument("--review", type=Path, metavar="JSON", help="the review it is about (review.json beside it)")
+    verify.add_argument("--review", type=Path, metavar="JSON", help="the review a statement is about (beside it)")
+    verify.add_argument(
+        "--release", type=Path, metavar="DIR", help="the record of a package (releases/<name>-<version>)"
+    )
     verify.set_defaults(run=_verify)
+
+
+def _add_layout(commands: Any) -> None:
+    """Add the command that writes a package for another server."""
+    layout = commands.add_parser("layout", help="write a package as another server wants it")
+    layout.add_argument("kind", choices=["docker", "huggingface", "mlflow", "triton"], help="for what")
+    layout.add_argument("package", type=Path, help="folder of a package: dist/<name>-<version>")
+    layout.add_argument("out", type=Path, help="folder to write, which does not exist yet")
+    layout.set_defaults(run=_layout)
 
 
 def _repro(options: argparse.Namespace) -> int:
@@ -197,6 +230,13 @@ def _predict(options: argparse.Namespace) -> int:
     return predict(options.inputs, folder=options.package)
 
 
+def _layout(options: argparse.Namespace) -> int:
+    from stagewise.packaging.layouts.lay_out import lay_out
+
+    print(f"{options.out}\nnext: {lay_out(options.kind, options.package, options.out)}")
+    return 0
+
+
 def _review(options: argparse.Namespace) -> int:
     from stagewise.review.command import run_review
 
@@ -209,7 +249,33 @@ def _sweep(options: argparse.Namespace) -> int:
     return run(Path.cwd(), options.arguments)
 
 
-def _verify(options: argparse.Namespace) -> int:
-    from stagewise.review.command import run_verify
+def _release(options: argparse.Namespace) -> int:
+    from stagewise.packaging.command import run_release
 
-    return run_verify(options.file, options.key, options.review)
+    return run_release(Path.cwd(), options)
+
+
+def _version(options: argparse.Namespace) -> int:
+    from stagewise.packaging.command import run_version
+
+    return run_version(Path.cwd(), options.bump)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from stagewise.packaging.trust.verify import is_package
+
+    package = is_package(options.file)
+    if options.review if package else options.release:
+        raise StagewiseError(
+            "--review is for a statement" if package else "--release is for a package",
+            where=str(options.file),
+            why="this is a package" if package else "this is neither a folder nor a .zip",
+            fix="leave it out",
+        )
+    if not package:
+        from stagewise.review.command import run_verify as run_verify_statement
+
+        return run_verify_statement(options.file, options.key, options.review)
+    from stagewise.packaging.command import run_verify
+
+    return run_verify(options.file, Path.cwd(), options.key, options.release)

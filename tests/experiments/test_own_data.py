@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from stagewise.compression.compress import compress
+from stagewise.compression.shelf import Shelf
 from stagewise.config.compose import compose
 from stagewise.config.resolve import stage_settings
 from stagewise.data.preprocess import preprocess
@@ -164,7 +165,8 @@ def test_own_data_end_in_a_package_that_answers(project: Path, monkeypatch: pyte
     assert metrics["rows"] == schema.splits["test"].rows
     assert (evaluation / "predictions.parquet").is_file() and (evaluation / "report.html").is_file()
     compressed, compression, bundle = make("models/compressed"), make("reports/compression"), make("dist/mine-0.1.0")
-    compress(settings["compress"], processed, trained, compressed, compression)
+    shelf = Shelf(project / "shelf", lambda _: "")
+    compress(settings["compress"], processed, trained, compressed, compression, shelf=shelf, work=work)
     package(settings["package"], compressed, raw, project / "reports", {}, bundle)
     predictor = Predictor.load(bundle)
     assert predictor.self_test() > 0

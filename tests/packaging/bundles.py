@@ -15,6 +15,14 @@ CLASSES = ["black", "grey", "white"]
 LEVELS = [0.0, 127.0, 255.0]
 RUNTIME = {"inputs": "image", "answers": "classes"}
 KEYS = {"train": "a" * 64, "ingest": "b" * 64}
+LIBRARIES = {
+    "train": {"python": "3.11", "torch": "2.13.0+cpu", "numpy": "2.4.6"},
+    "ingest": {"python": "3.11", "pillow": "13.0.0"},
+}
+STAGES = {
+    **{name: {"key": key, "libraries": LIBRARIES[name]} for name, key in KEYS.items()},
+    "evaluate": {"key": "e" * 64, "config": {"evaluate": {"confidence": 0.95}}, "libraries": {}},
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Inputs:
         section = PackageSection(**{"authors": ["Ada"], "limitations": "Not for diagnosis.", **changes})
         runtime = {name: f"stagewise.runtime.{name_of}" for name, name_of in RUNTIME.items()}
         settings = PackageSettings(name="shades", version="1.2.3", package=section, runtime=runtime, shipped={})
-        package(settings, self.compressed, self.raw, self.reports, KEYS, out)
+        package(settings, self.compressed, self.raw, self.reports, STAGES, out)
         return out
 
 
@@ -83,7 +91,20 @@ INGEST = {
     "citation": "A. Painter,\n  Fifty shades (1899)",
     "files": [{"name": "shades.zip", "urls": ["https://example.org/shades.zip"], "bytes": 7, "sha256": "c" * 64}],
 }
-METRICS = {"rows": 40, "accuracy": 0.975, "accuracy_low": 0.871, "accuracy_high": 0.9956, "f1_macro": 0.9731}
+METRICS = {
+    "rows": 40,
+    "accuracy": 0.975,
+    "accuracy_low": 0.871,
+    "accuracy_high": 0.9956,
+    "f1_macro": 0.9731,
+    "f1_grey": 0.95,
+}
+PARTS = """\
+class,rows,recall,recall_low,recall_high,f1,auroc
+black,10,1.0,0.72,1.0,1.0,
+grey,20,0.95,0.76,0.99,0.95,0.9
+white,10,1.0,0.72,1.0,nan,1.0
+"""
 CANDIDATES = {
     "chosen": "int8_static",
     "figure": "accuracy",

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import CANDIDATES, CLASSES, INGEST, METRICS, Inputs, probabilities_of, write_graph, write_json
+from bundles import CANDIDATES, CLASSES, INGEST, METRICS, PARTS, Inputs, probabilities_of, write_graph, write_json
 from safetensors.numpy import save_file
 
 from stagewise.data.features.entries import ImageEntry
@@ -14,7 +14,7 @@ from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo, write_sche
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     root = tmp_path_factory.mktemp("inputs")
     compressed, raw, reports = root / "compressed", root / "raw", root / "reports"
-    for folder in (compressed / "examples", raw, reports / "evaluation", reports / "compression"):
+    for folder in (compressed / "examples", raw, reports / "evaluation" / "figures", reports / "compression"):
         folder.mkdir(parents=True)
     write_graph(compressed / "model.onnx")
     split = SplitInfo(file="x.arrow", rows=3, sha256="0" * 64, class_counts=[1, 1, 1])
@@ -30,6 +30,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     write_json({"tolerance": 0.02, "outputs": expected}, compressed / "examples" / "expected.json")
     write_json(INGEST, raw / "ingest.json")
     write_json(METRICS, reports / "evaluation" / "metrics.json")
+    (reports / "evaluation" / "figures" / "classes.csv").write_text(PARTS)
     write_json(CANDIDATES, reports / "compression" / "candidates.json")
     return Inputs(compressed, raw, reports)
 

@@ -26,15 +26,20 @@ def test_what_a_package_holds(packaged, inputs):
     assert set(content) == {
         "README.md",
         "answers.py",
+        "config.json",
         "examples/0.png",
         "examples/1.png",
         "examples/2.png",
         "examples/expected.json",
         "inputs.py",
+        "integrity.py",
+        "io.schema.json",
         "manifest.json",
         "model.onnx",
         "predict.py",
+        "provenance.intoto.json",
         "requirements.txt",
+        "sbom.cdx.json",
         "schema.json",
     }
     assert content["model.onnx"] == (inputs.compressed / "model.onnx").read_bytes()
@@ -53,7 +58,7 @@ def test_the_manifest_lists_every_file_and_the_stage_keys(packaged):
     assert manifest["files"] == {
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in sorted(content.items())
     }
-    assert manifest["stage_keys"] == {"ingest": "b" * 64, "train": "a" * 64}
+    assert manifest["stage_keys"] == {"evaluate": "e" * 64, "ingest": "b" * 64, "train": "a" * 64}
     assert (manifest["name"], manifest["version"]) == ("shades", "1.2.3")
 
 
@@ -81,37 +86,6 @@ def test_the_schema_says_what_goes_in_and_out(packaged):
     graph = onnx.load(packaged / "model.onnx").graph
     assert [output["name"] for output in schema["outputs"]] == [output.name for output in graph.output]
     assert schema["outputs"][1]["shape"] == ["batch", 3]
-
-
-def test_the_card_states_what_was_measured(packaged):
-    _, front, text = (packaged / "README.md").read_text().split("---\n", 2)
-    head = yaml.safe_load(front)
-    assert (head["license"], head["metrics"], head["datasets"]) == ("apache-2.0", ["accuracy"], ["shades"])
-    assert head["model-index"][0]["results"][0]["metrics"] == [{"type": "accuracy", "value": 0.975}]
-    for line in (
-        "# shades 1.2.3",
-        "Authors: Ada.",
-        "shades; licence: CC0-1.0.",
-        "Cite as: A. Painter, Fifty shades (1899)",
-        f"| shades.zip | 7 | {'c' * 64} | https://example.org/shades.zip |",
-        "| accuracy | 97.50% | 87.10% to 99.56% |",
-        "| F1 macro | 97.31% |  |",
-        "| int8_static | 1,200 | 0.9667 | +0.0033 | 0.9900 | chosen: smallest |",
-        "- int8_static: worst class: grey; worst class drop: 0.0033",
-        "pip install -r requirements.txt",
-    ):
-        assert line in text.splitlines()
-    assert "Not for diagnosis." in text
-    assert "AUROC" not in text  # it was not measured
-
-
-def test_what_the_authors_say_reaches_the_card(inputs, tmp_path):
-    changes = {"description": "Tells shades apart.", "intended_use": "Galleries.", "license": "mit", "authors": []}
-    text = (inputs.package(tmp_path / "package", **changes) / "README.md").read_text()
-    assert "Tells shades apart." in text
-    assert "## Intended use\n\nGalleries." in text
-    assert "license: mit" in text
-    assert "Authors" not in text
 
 
 @pytest.mark.parametrize(
@@ -143,11 +117,30 @@ def test_a_package_that_predicts_something_else_is_refused(own_inputs, tmp_path)
 
 def test_the_stage_imports_neither_torch_nor_onnx():
     code = (
-        "import sys; import stagewise.packaging.package; "
-        "print(sorted({'torch', 'onnx', 'pyarrow', 'pytorch_lightning', 'sklearn'} & set(sys.modules)))"
+        "import sys; import stagewise.packaging.package, stagewise.packaging.forms.archive, stagewise.packaging.forms.wheel; "
+        "print(sorted({'torch', 'onnx', 'pyarrow', 'pytorch_lightning', 'scipy', 'sklearn', 'jinja2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_only_making_a_package_loads_what_writes_bills_of_materials():
+    code = (
+        "import sys; import stagewise.packaging.predictor, stagewise.packaging.layouts.lay_out; "
+        "print([name for name in sys.modules if name.startswith(('cyclonedx', 'pydantic'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "why"), [("kind,recall\na,1\n", "'class'"), (b"class,recall\n\xff,1\n", "Unicode")], ids=["head", "bytes"]
+)
+def test_a_table_of_figures_that_is_none(own_inputs, tmp_path, table, why):
+    content = table.encode() if isinstance(table, str) else table
+    (own_inputs.reports / "evaluation" / "figures" / "classes.csv").write_bytes(content)
+    with pytest.raises(PackageError, match=why):
+        own_inputs.package(tmp_path / "package")
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)

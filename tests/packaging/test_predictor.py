@@ -9,7 +9,7 @@ import pytest
 from bundles import CLASSES, probabilities_of, write_graph
 from PIL import Image
 
-from stagewise.packaging.predictor import Predictor, PredictorError, main
+from stagewise.packaging.predictor import Predictor, PredictorError, main, verify
 
 
 def grey(shade: int) -> np.ndarray:
@@ -230,7 +230,7 @@ DAMAGES = {
     "a file added below": (lambda f: (f / "examples" / "x.png").write_text("boo"), "examples/x.png is not listed"),
     "a model that is none": (
         lambda f: ((f / "model.onnx").write_bytes(b"boo"), sign_again(f)),
-        "cannot be run by onnxruntime",
+        "is no ONNX file that can be trusted",
     ),
     "a model of more classes": (lambda f: other_model(f, classes=5), "is not the model that"),
     "a model with other outputs": (rename_output, "is not the model that"),
@@ -277,6 +277,8 @@ def test_hidden_files_and_bytecode_caches_are_no_damage(copy):
     (copy / "__pycache__").mkdir()
     (copy / "__pycache__" / "predict.cpython-311.pyc").write_bytes(b"")
     assert Predictor.load(copy).self_test() == 3
+    with pytest.raises(PredictorError, match=r"\.DS_Store is not listed.*; __pycache__ is not listed"):
+        verify(copy, strict=True)
 
 
 def test_a_machine_that_computes_otherwise_fails_the_self_test(copy, capsys):

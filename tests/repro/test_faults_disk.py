@@ -16,7 +16,7 @@ STAGES = {
     "train": ["models/trained"],
     "evaluate": ["reports/evaluation"],
     "compress": ["models/compressed", "reports/compression"],
-    "package": ["dist/my-model-0.1.0"],
+    "package": ["dist/my-model-0.1.0", "dist/my-model-0.1.0-files"],
 }
 
 

@@ -15,8 +15,10 @@ from stagewise.compression.example_files import EXPECTED, ROWS
 from stagewise.config.schema.package import PackageSettings
 from stagewise.data.schema import DataSchema, read_schema
 from stagewise.errors import PackageError
-from stagewise.packaging import predictor
-from stagewise.packaging.card import render_card
+from stagewise.packaging import integrity, predictor
+from stagewise.packaging.contents import io_schema, provenance, sbom
+from stagewise.packaging.contents.card import render_card
+from stagewise.packaging.contents.evidence import Evidence, read_parts
 from stagewise.packaging.manifest import write_manifest
 
 REQUIREMENTS = ("numpy>=2.0", "onnxruntime>=1.24")
@@ -24,7 +26,7 @@ REQUIREMENTS = ("numpy>=2.0", "onnxruntime>=1.24")
 
 
 def package(
-    settings: PackageSettings, compressed: Path, raw: Path, reports: Path, stage_keys: dict[str, str], out: Path
+    settings: PackageSettings, compressed: Path, raw: Path, reports: Path, stages: dict[str, dict[str, Any]], out: Path
 ) -> None:
     """Write the package into ``out``, which exists and is empty, then verify it and run its self-test.
 
@@ -33,8 +35,8 @@ def package(
     Args:
         compressed: models/compressed.
         raw: data/raw, of which only ingest.json is read.
-        reports: the folder that holds evaluation/metrics.json and compression/candidates.json.
-        stage_keys: digest of all that entered each stage, for the manifest.
+        reports: the folder that holds evaluation/metrics.json, evaluation/figures/ and compression/candidates.json.
+        stages: build/<stage>.yaml, by stage: the ``key`` of each, and its ``libraries``.
 
     Raises:
         PackageError: an input is missing or damaged, or the package does not predict what it should.
@@ -42,24 +44,52 @@ def package(
     """
     inputs, answers = (importlib.import_module(settings.runtime[name]) for name in predictor.RUNTIME)
     schema = _describe(settings, read_schema(compressed), compressed / "model.onnx")
+    evidence = _evidence(raw, reports, stages)
+    requirements = sorted({*REQUIREMENTS, *inputs.REQUIREMENTS})
     _copy(compressed / "model.onnx", out / predictor.MODEL)
     examples = _write_examples(compressed / "examples", inputs, schema["inputs"][0], out / predictor.EXAMPLES)
-    card = render_card(
-        settings,
-        schema,
-        (inputs.WHAT, answers.OUTPUTS),
-        examples,
-        _read(raw / "ingest.json", "ingest"),
-        _read(reports / "evaluation" / "metrics.json", "evaluate"),
-        _read(reports / "compression" / "candidates.json", "compress"),
-    )
-    for module, name in ((predictor, "predict"), (inputs, "inputs"), (answers, "answers")):
+    for module, name in ((predictor, "predict"), (integrity, "integrity"), (inputs, "inputs"), (answers, "answers")):
         _copy(Path(str(module.__file__)), out / f"{name}.py")
-    _write(out / predictor.SCHEMA, json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
-    _write(out / "requirements.txt", "\n".join(sorted({*REQUIREMENTS, *inputs.REQUIREMENTS})) + "\n")
-    _write(out / "README.md", card)
-    write_manifest(out, settings.name, settings.version, stage_keys)
+    _write_json(out / predictor.SCHEMA, schema)
+    _write_json(out / io_schema.FILE, io_schema.io_schema(settings.name, settings.version, schema))
+    _write_json(out / "config.json", _hub_config(schema))
+    _write(out / "requirements.txt", "\n".join(requirements) + "\n")
+    _write(out / "README.md", render_card(settings, schema, (inputs.WHAT, answers.OUTPUTS), examples, evidence))
+    _write_json(out / sbom.FILE, sbom.sbom(settings, schema, evidence, requirements, out / predictor.MODEL))
+    _write_json(out / provenance.FILE, provenance.provenance(settings.name, settings.version, evidence, out))
+    write_manifest(out, settings.name, settings.version, evidence.stage_keys())
     _try_out(out)
+
+
+def _evidence(raw: Path, reports: Path, stages: dict[str, dict[str, Any]]) -> Evidence:
+    figures = reports / "evaluation" / "figures"
+    try:
+        parts, part = read_parts(figures)
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise PackageError(
+            "a record that the package needs is damaged",
+            where=str(figures),
+            why=repr(error),
+            fix="dvc repro -f evaluate",
+        ) from error
+    return Evidence(
+        ingest=_read(raw / "ingest.json", "ingest"),
+        metrics=_read(reports / "evaluation" / "metrics.json", "evaluate"),
+        compression=_read(reports / "compression" / "candidates.json", "compress"),
+        parts=parts,
+        part=part,
+        stages=stages,
+    )
+
+
+def _hub_config(schema: dict[str, Any]) -> dict[str, Any]:
+    """config.json, by which the Hugging Face hub tells a model and its labels."""
+    classes = schema["target"].get("classes")
+    config: dict[str, Any] = {"model_type": "onnx"}
+    if classes:
+        config["id2label"] = {str(number): name for number, name in enumerate(classes)}
+        config["label2id"] = {name: number for number, name in enumerate(classes)}
+    return config
 
 
 def _describe(settings: PackageSettings, schema: DataSchema, model: Path) -> dict[str, Any]:
@@ -100,8 +130,7 @@ def _write_examples(source: Path, inputs: ModuleType, feature: dict[str, Any], t
             fix="dvc repro -f compress",
         ) from error
     outputs = {names[number]: numbers for number, numbers in expected["outputs"].items()}
-    text = json.dumps({**expected, "outputs": outputs}, indent=2)
-    _write(target / predictor.EXPECTED, text + "\n")
+    _write_json(target / predictor.EXPECTED, {**expected, "outputs": outputs})
     return list(outputs)
 
 
@@ -115,6 +144,10 @@ def _copy(source: Path, target: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def _read(path: Path, stage: str) -> Any:

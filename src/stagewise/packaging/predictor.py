@@ -11,17 +11,20 @@ requirements.txt. From Python:
     print(answer.line(), answer.to_dict())
 """
 
+import sys
+
+if __name__ == "__main__" and sys.path and not sys.flags.safe_path:
+    # The folder of a script is where Python looks first: a file numpy.py put beside this one would run unverified.
+    del sys.path[0]
+
 import argparse
-import hashlib
 import importlib
-import importlib.util
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,50 +32,65 @@ from numpy.typing import NDArray
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else loading it writes a device id and uses the network
 import onnxruntime
 
-MANIFEST = "manifest.json"
-FORMAT = 2
-"""Version of the manifest's layout."""
-MODEL = "model.onnx"
-SCHEMA = "schema.json"
-EXAMPLES = "examples"
-EXPECTED = "expected.json"
+_PROJECT = "stagewise."
+_MODULES = "stagewise.runtime."
+
+
+def _execute(content: bytes, path: Path) -> ModuleType:
+    """A module of this source, and of no bytecode cache, which nobody verifies."""
+    module = ModuleType(f"{path.stem} of {path.parent}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    exec(compile(content, path, "exec"), module.__dict__)
+    return module
+
+
+if TYPE_CHECKING or __name__.startswith(_PROJECT):
+    from stagewise.packaging import integrity
+else:
+    _FILE = Path(__file__).with_name("integrity.py")
+    integrity = _execute(_FILE.read_bytes(), _FILE)
+
+PredictorError = integrity.PredictorError
+verify = integrity.verify
+MANIFEST, FORMAT, MODEL = integrity.MANIFEST, integrity.FORMAT, integrity.MODEL
+SCHEMA, EXAMPLES, EXPECTED = integrity.SCHEMA, integrity.EXAMPLES, integrity.EXPECTED
 RUNTIME = ("inputs", "answers")
 """Modules beside this file: one reads inputs, one words answers."""
 USER_ERROR = 2
 """Exit code after a mistake of the user."""
 
-_PROJECT = "stagewise."
-_MODULES = "stagewise.runtime."
 _BATCH = 32
-_ERRORS_ONLY = 3
-
-
-class PredictorError(Exception):
-    """The package is damaged, or an input cannot be used; the message is for the user."""
+_FATAL_ONLY = 4
+_TYPES = {"float32": "float", "float64": "double"}
+"""What onnxruntime calls them."""
 
 
 class Predictor:
     """A verified package, ready to predict. Make one with ``Predictor.load``."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any], threads: int) -> None:
-        self._folder = folder
+        self._folder, self._manifest = folder, manifest
         self.name: str = manifest["name"]
         self.version: str = manifest["version"]
-        self.schema: dict[str, Any] = _read_json(folder / SCHEMA)
+        self.schema: dict[str, Any] = self._read_json(SCHEMA)
         """What goes in and what comes out: the content of schema.json."""
         try:
             (feature,) = self.schema["inputs"]
-            inputs, answers = (_module(name, self.schema["runtime"][name]) for name in RUNTIME)
+            inputs, answers = (_module(name, self.schema["runtime"][name], manifest) for name in RUNTIME)
             self.reader = inputs.Reader(feature)
             """Reads inputs, by this package's inputs.py."""
             self._answers = answers.Answers(self.schema["target"])
             self._input: str = feature["name"]
-            self._described = [(output["name"], output["shape"]) for output in self.schema["outputs"]]
-            self._outputs = [name for name, _ in self._described]
-        except (KeyError, TypeError, ValueError) as error:
-            raise PredictorError(f"{folder / SCHEMA} is not a schema that this predictor reads ({error!r})") from error
-        self._session = _open_session(folder / MODEL, threads)
-        self._check_model()
+            self._outputs = [str(output["name"]) for output in self.schema["outputs"]]
+            expected = _description(self.schema)
+        except PredictorError:
+            raise
+        except Exception as error:  # whatever it holds, it ends here
+            why = integrity.told(repr(error), 200)
+            raise PredictorError(f"{folder / SCHEMA} is not a schema that this predictor reads ({why})") from error
+        self._session = self._open_session(threads)
+        self._check_model(expected)
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int = 1) -> Self:
@@ -82,8 +100,12 @@ class Predictor:
             folder: the package.
             threads: CPU threads of one prediction; 0 takes all cores.
 
+        What the manifest lists is then trusted: whoever can write the files can write the manifest too. Only a
+        signature tells who made both (``stagewise verify``).
+
         Raises:
-            PredictorError: the folder is no package, or a file is missing, changed or foreign.
+            PredictorError: the folder is no package, or a file is missing, changed or foreign, or holds what it must
+                not.
         """
         folder = Path(folder)
         return cls(folder, verify(folder), threads)
@@ -165,51 +187,85 @@ class Predictor:
         Raises:
             PredictorError: a number is off by more than the recorded tolerance.
         """
-        expected = _read_json(self._folder / EXAMPLES / EXPECTED)
-        tolerance = expected["tolerance"]
-        for name, numbers in expected["outputs"].items():
-            ((_, value),) = self.read(str(self._folder / EXAMPLES / name))
-            outputs = self.predict_array(self.reader.stack([self.encode(value, name)]))
+        tolerance, examples = self._expected()
+        for name, numbers in examples.items():
+            pairs = self.read(str(self._folder / EXAMPLES / name))
+            if len(pairs) != 1:
+                raise PredictorError(f"{EXAMPLES}/{name} holds {len(pairs)} inputs, and one is expected")
+            outputs = self.predict_array(self.reader.stack([self.encode(pairs[0][1], name)]))
             found = np.concatenate([output.reshape(-1) for output in outputs if output.dtype.kind == "f"])
-            scale = np.maximum(1.0, np.abs(np.array(numbers)))
-            difference = float((np.abs(found - numbers) / scale).max())
+            if found.shape != numbers.shape:
+                raise PredictorError(f"self-test failed: {EXAMPLES}/{EXPECTED} has {numbers.size} numbers for {name}")
+            difference = float((np.abs(found - numbers) / np.maximum(1.0, np.abs(numbers))).max())
             if not difference <= tolerance:
                 raise PredictorError(
                     f"self-test failed: a number of {EXAMPLES}/{name} is off by {difference:.4f} (allowed: "
                     f"{tolerance}); onnxruntime {onnxruntime.__version__} computes the model differently on this CPU"
                 )
-        return len(expected["outputs"])
+        return len(examples)
+
+    def _expected(self) -> tuple[float, dict[str, NDArray[np.float64]]]:
+        """The tolerance, and the numbers of every example, whose files are all listed in the manifest."""
+        content = self._read_json(f"{EXAMPLES}/{EXPECTED}")
+        try:
+            tolerance, outputs = content["tolerance"], content["outputs"]
+            if isinstance(tolerance, bool) or not 0 < tolerance <= 1 or not outputs:
+                raise ValueError("it would hold for any answers")
+            if foreign := [name for name in outputs if f"{EXAMPLES}/{name}" not in self._manifest["files"]]:
+                raise ValueError(f"{integrity.told(foreign[0])} is no example of this package")
+            numbers = {name: np.array(values, dtype=np.float64).reshape(-1) for name, values in outputs.items()}
+            if not all(values.size and np.isfinite(values).all() for values in numbers.values()):
+                raise ValueError("it lacks numbers")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            why = integrity.told(error, 160)
+            raise PredictorError(f"{EXAMPLES}/{EXPECTED} is not what a self-test compares with ({why})") from error
+        return float(tolerance), numbers
+
+    def _read_json(self, name: str) -> Any:
+        return integrity.parse(integrity.read_listed(self._folder, self._manifest, name), self._folder / name)
 
     def _answer_batch(self, batch: list[tuple[str, NDArray[Any]]]) -> Iterator[tuple[str, Any]]:
         outputs = self.predict_array(self.reader.stack([row for _, row in batch]))
         yield from zip((name for name, _ in batch), self._answers.decode(outputs), strict=True)
 
-    def _check_model(self) -> None:
-        first, *others = self._session.get_inputs()
-        outputs = [(output.name, output.shape) for output in self._session.get_outputs()]
-        if others or first.name != self._input or outputs != self._described:
+    def _open_session(self, threads: int) -> onnxruntime.InferenceSession:
+        path = self._folder / MODEL
+        content = integrity.read_listed(self._folder, self._manifest, MODEL)
+        integrity.check_graph(content, path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _FATAL_ONLY  # an error is raised, and told once
+        # Threads that spin between predictions keep a core busy for nothing.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        try:
+            return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has no public base class of its errors
+            why = integrity.told(error, 300)
+            raise PredictorError(f"{path} cannot be run by onnxruntime {onnxruntime.__version__}: {why}") from error
+
+    def _check_model(self, expected: list[tuple[str, str, list[Any]]]) -> None:
+        tensors = [*self._session.get_inputs(), *self._session.get_outputs()]
+        found = [(tensor.name, tensor.type, list(tensor.shape)) for tensor in tensors]
+        if found[1:] != expected[1:] or found[0][:2] != expected[0][:2] or not _fits(found[0][2], expected[0][2]):
             raise PredictorError(f"{self._folder / MODEL} is not the model that {SCHEMA} describes")
 
 
-def verify(folder: Path) -> dict[str, Any]:
-    """Compare every file of a package with its manifest, and return the manifest.
+def _description(schema: dict[str, Any]) -> list[tuple[str, str, list[Any]]]:
+    """Name, type and shape of the graph's input and outputs, by schema.json; the input's without the batch."""
+    described = [*schema["inputs"], *schema["outputs"]]
+    return [
+        (item["name"], f"tensor({_TYPES.get(item['dtype'], item['dtype'])})", list(item["shape"])) for item in described
+    ]
 
-    Hidden files and bytecode caches are not looked at.
 
-    Raises:
-        PredictorError: the folder is no package, or a file is missing, changed or foreign.
-    """
-    if not (folder / MANIFEST).is_file():
-        raise PredictorError(f"{folder} is not a package: it has no {MANIFEST}")
-    manifest = _read_json(folder / MANIFEST)
-    try:
-        problems = [*_manifest_problems(manifest), *_file_problems(folder, manifest["files"])]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PredictorError(f"{folder / MANIFEST} is not a manifest that this predictor reads ({error!r})") from error
-    if problems:
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise PredictorError(f"the package {folder} is damaged: {'; '.join(problems[:5])}{more}. Copy it again")
-    return dict(manifest)
+def _fits(found: list[Any], expected: list[int | None]) -> bool:
+    """Whether a graph takes batches of that shape; a side of any length has a name or none."""
+    sides = zip(found[1:], expected, strict=False)
+    return len(found) == len(expected) + 1 and all(
+        side == wanted if wanted else not isinstance(side, int) for side, wanted in sides
+    )
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> int:
@@ -223,9 +279,16 @@ def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> 
         folder: the package; that of this file when None.
     """
     folder = folder or Path(__file__).parent
-    options = _parse(arguments, folder)
+    manifest, problem = None, None
     try:
-        predictor = Predictor.load(folder, threads=options.threads)
+        manifest = verify(folder)
+    except PredictorError as error:
+        problem = error
+    options = _parse(arguments, _what(folder, manifest))
+    try:
+        if manifest is None:
+            raise problem or PredictorError(f"{folder} is not a package")
+        predictor = Predictor(folder, manifest, options.threads)
         if options.self_test:
             print(f"{predictor.name} {predictor.version}: {predictor.self_test()} examples as recorded")
     except PredictorError as error:
@@ -259,9 +322,9 @@ def _print_answers(predictor: Predictor, item: str, options: argparse.Namespace)
     return good
 
 
-def _parse(arguments: Sequence[str] | None, folder: Path) -> argparse.Namespace:
+def _parse(arguments: Sequence[str] | None, what: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Print the model's answer for every input.")
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help=_what(folder))
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help=what)
     parser.add_argument("--top", type=_positive, default=1, metavar="K", help="of classes: print the K most likely")
     parser.add_argument("--json", action="store_true", help="print a JSON object per input")
     parser.add_argument("--threads", type=_count, default=1, help="CPU threads; 0 takes all cores (default: 1)")
@@ -272,12 +335,15 @@ def _parse(arguments: Sequence[str] | None, folder: Path) -> argparse.Namespace:
     return options
 
 
-def _what(folder: Path) -> str:
-    """What the package takes, for the help text; the package itself is verified later."""
+def _what(folder: Path, manifest: dict[str, Any] | None) -> str:
+    """What the package takes, for the help text."""
     try:
-        return str(_module("inputs", _read_json(folder / SCHEMA)["runtime"]["inputs"]).WHAT)
+        if manifest:
+            schema = integrity.parse(integrity.read_listed(folder, manifest, SCHEMA), SCHEMA)
+            return str(_module("inputs", schema["runtime"]["inputs"], manifest).WHAT)
     except (PredictorError, KeyError, TypeError, ImportError):
-        return "what the package was made for"
+        pass  # loading the package tells it
+    return "what the package was made for"
 
 
 def _count(text: str, least: int = 0) -> int:
@@ -291,82 +357,22 @@ def _positive(text: str) -> int:
     return _count(text, 1)
 
 
-def _module(name: str, origin: str) -> ModuleType:
-    """The module ``name``.py beside this file; inside the project itself the module ``origin`` that it is a copy of.
+def _module(name: str, origin: Any, manifest: dict[str, Any]) -> ModuleType:
+    """The module ``name``.py beside this file, where it is the one listed; inside the project the project's own.
+
+    So no other package's code is ever run.
 
     Raises:
         PredictorError: inside the project, and the module is not one of the project's own.
     """
-    if __name__.startswith(_PROJECT):
-        if not origin.startswith(_MODULES):
-            raise PredictorError(f"{origin} is no module of this project: run the package's own predict.py instead")
-        return importlib.import_module(origin)
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"{name} of {path.parent}", path)
-    if spec is None or spec.loader is None:
-        raise PredictorError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    # A bytecode cache would change the package.
-    cached, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = cached
-    return module
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PredictorError(f"{path} cannot be read as JSON ({error})") from error
-
-
-def _manifest_problems(manifest: dict[str, Any]) -> Iterator[str]:
-    if manifest["format"] != FORMAT:
-        yield f"its manifest has format {manifest['format']}, and this predictor reads {FORMAT}"
-    for key in ("name", "version"):
-        if not isinstance(manifest[key], str):
-            yield f"its manifest has no {key}"
-    for name in (MODEL, SCHEMA, f"{EXAMPLES}/{EXPECTED}"):
-        if name not in manifest["files"]:
-            yield f"its manifest does not list {name}"
-
-
-def _file_problems(folder: Path, files: dict[str, dict[str, Any]]) -> Iterator[str]:
-    for name, entry in files.items():
-        path = folder / name
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            yield f"{name} lies outside the package"
-        elif not path.is_file():
-            yield f"{name} is missing"
-        elif path.stat().st_size != entry["bytes"] or _sha256(path) != entry["sha256"]:
-            yield f"{name} was changed"
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        name = "/".join(parts)
-        ignored = any(part.startswith(".") or part == "__pycache__" for part in parts)
-        if path.is_file() and not ignored and name != MANIFEST and name not in files:
-            yield f"{name} is not listed in the manifest"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    # Threads that spin between predictions keep a core busy for nothing.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has no public base class of its errors
-        raise PredictorError(f"{path} cannot be run by onnxruntime {onnxruntime.__version__}: {error}") from error
+    if not __name__.startswith(_PROJECT):
+        own = Path(__file__).parent
+        return _execute(integrity.read_listed(own, manifest, f"{name}.py"), own / f"{name}.py")
+    if not isinstance(origin, str) or not origin.startswith(_MODULES):
+        raise PredictorError(
+            f"{integrity.told(origin)} is no module of this project: run the package's own predict.py instead"
+        )
+    return importlib.import_module(origin)
 
 
 if __name__ == "__main__":

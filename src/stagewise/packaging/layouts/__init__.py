@@ -1,0 +1,1 @@
+"""A package as other servers want it: one module per server, each made on demand from a verified package."""

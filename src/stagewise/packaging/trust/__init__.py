@@ -1,0 +1,1 @@
+"""Releases, versions, signatures, and checking all of them."""
