@@ -18,6 +18,7 @@ examples:
   stagewise config train model=mlp                    what a stage gets, and where each value was written
   stagewise diff HEAD~1                               what enters the stages now and did not before
   stagewise predict dist/my-model-0.1.0 INPUT         print what a package answers
+  stagewise serve dist/my-model-0.1.0                 answer over HTTP
   stagewise layout triton dist/my-model-0.1.0 OUT     write a package as another server wants it
   stagewise verify dist/my-model-0.1.0                whether a package is whole, works, and comes from here
   stagewise review HEAD --against main                execute a revision again and judge every stage
@@ -44,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    """What follows ``repro`` and ``sweep`` is passed on as it is; argparse would take options among it for its own."""
-    if arguments[:1] not in (["repro"], ["sweep"]):
+    """What follows some commands is passed on as it is; argparse would take options among it for its own."""
+    if arguments[:1] not in (["repro"], ["sweep"], ["serve"]):
         return _parser().parse_args(arguments)
     options = _parser().parse_args(arguments[:1])
     options.arguments = arguments[1:]
@@ -86,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
         "inputs", nargs=argparse.REMAINDER, help="inputs, as the package takes them; also --json, --top K, --self-test"
     )
     predict.set_defaults(run=_predict)
+
+    serve = commands.add_parser("serve", help="answer over HTTP with packages (needs stagewise[serve])")
+    serve.add_argument("arguments", nargs="*", help="packages; --help says more")
+    serve.set_defaults(run=_serve)
     return parser
 
 
@@ -235,6 +240,12 @@ def _layout(options: argparse.Namespace) -> int:
 
     print(f"{options.out}\nnext: {lay_out(options.kind, options.package, options.out)}")
     return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from stagewise.serving.__main__ import main as serve
+
+    return serve(options.arguments)
 
 
 def _review(options: argparse.Namespace) -> int:

@@ -20,6 +20,8 @@ STILL = {"calculate_gain", "constant_", "dirac_", "eye_", "ones_", "zeros_"}
 KEYED = {"default_rng", "SeedSequence", "PCG64", "Philox", "MT19937", "SFC64", "RandomState"}
 """Of numpy.random: a function of what they are given, and of the machine's entropy when given nothing."""
 SEEDED = KEYED | {"manual_seed", "Random"}
+NAMED = {"uuid.UUID", "uuid.uuid3", "uuid.uuid5"}
+"""Functions of a name."""
 SEEDS = {"torch.manual_seed", "torch.default_generator"}
 CLOCKS = {
     "time.time", "time.time_ns", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today",
@@ -93,5 +95,7 @@ def _is_draw(name: str, call: ast.Call) -> bool:
         return last in LAYERS
     if owner == "torch.nn.functional":
         return last in FUNCTIONS
+    if name in NAMED:
+        return False
     whole = name.partition(".")[0] in ("random", "uuid", "secrets") and "." in name
     return whole or last in FILLING or last == "seed_everything" or name in {"os.urandom", "hash"}

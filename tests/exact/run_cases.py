@@ -48,6 +48,7 @@ def main() -> None:
 
 def run(folder: Path, overrides: list[str]) -> None:
     from stagewise.compression.compress import compress
+    from stagewise.compression.shelf import Shelf
     from stagewise.config.schema.compress import CompressSettings
     from stagewise.config.schema.data import IngestSettings, PreprocessSettings
     from stagewise.config.schema.evaluate import EvaluateSettings
@@ -69,7 +70,8 @@ def run(folder: Path, overrides: list[str]) -> None:
         return
     evaluate(EvaluateSettings.model_validate(config["evaluate"]), processed, trained, evaluation, work)
     settings = CompressSettings.model_validate(config["compress"])
-    compress(settings, processed, trained, compressed, compression, evidence=work / "parity")
+    shelf = Shelf(work / "candidates", lambda _: "")
+    compress(settings, processed, trained, compressed, compression, shelf=shelf, work=work)
 
 
 def configured(folder: Path, overrides: list[str]) -> tuple[dict[str, Any], str]:

@@ -22,6 +22,10 @@ ALLOWED = {
         "tasks/module.py",
         r"torch\.(manual_seed|default_generator)",
     ),
+    "which requests go to a canary or a shadow, and the names of requests: no stage serves": (
+        "serving/*.py",
+        r"random\.random|secrets\.token_hex",
+    ),
     "the seed of what libraries may draw": ("training/train.py", r"pytorch_lightning\.seed_everything"),
 }
 """What is no draw without a key after all: where it may be, and its name."""
@@ -87,6 +91,7 @@ def test_an_unkeyed_draw_is_found(source: str) -> None:
         "from stagewise.data.augment import random\nrandom.uniform(keys, 1)",
         "from torch import nn\nnn.init.zeros_(w)",
         "import time\ntime.time()",
+        "import uuid\nuuid.uuid5(space, name)",
     ],
     ids=lambda source: source.splitlines()[-1],
 )

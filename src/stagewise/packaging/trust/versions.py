@@ -65,9 +65,6 @@ class Version:
     def __lt__(self, other: Self) -> bool:
         return self._order() < other._order()
 
-    def __hash__(self) -> int:
-        return hash(self._order())
-
     def _order(self) -> tuple[Any, ...]:
         parts = self.before.split(".") if self.before else []
         ranks = [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

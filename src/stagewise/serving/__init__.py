@@ -1,0 +1,1 @@
+"""A package behind HTTP: one process, no framework for training in it."""

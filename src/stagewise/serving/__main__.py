@@ -1,0 +1,37 @@
+"""``python -m stagewise.serving PACKAGE ...``, the same as ``stagewise serve``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from stagewise.errors import StagewiseError
+from stagewise.serving.options import add_arguments, read_options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve packages; returns 0 after a stop, 2 after a mistake of the user."""
+    parser = argparse.ArgumentParser(prog="stagewise serve", description="Serve packages over HTTP.")
+    add_arguments(parser)
+    try:
+        run(parser.parse_args(arguments))
+    except StagewiseError as error:
+        print(f"stagewise serve: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve what was parsed; returns 0.
+
+    Raises:
+        StagewiseError: an option or a package cannot be used.
+    """
+    chosen = read_options(options)
+    from stagewise.serving.server import serve  # the libraries of the extra, which --help does without
+
+    serve(options.packages, chosen)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
