@@ -120,6 +120,7 @@ def test_equal_bytes_whatever_the_user_has_set(tmp_path):
         command = [sys.executable, "-c", DRAW, str(home / "a.png"), "|".join([str(Path(__file__).parent), *sys.path])]
         subprocess.run(command, check=True, cwd=home, env=variables)
         digests.add(hashlib.sha256((home / "a.png").read_bytes()).hexdigest())
+        assert {path.name for path in home.iterdir()} == {"a.png", "matplotlibrc"}
         chunks = (home / "a.png").read_bytes()
         assert not any(word in chunks for word in (b"tEXt", b"tIME", b"atplotlib"))
     assert len(digests) == 1

@@ -21,7 +21,7 @@ from stagewise.compression.shelf import Shelf, key_of
 from stagewise.compression.steps import Workshop
 from stagewise.config.schema.base import Target
 from stagewise.config.schema.compress import CompressSection, CompressSettings
-from stagewise.config.targets import build
+from stagewise.config.targets import build, find_targets
 from stagewise.data.rows import Rows, open_rows
 from stagewise.data.schema import FILE as SCHEMA
 from stagewise.data.schema import DataSchema, read_schema, write_schema
@@ -140,11 +140,10 @@ class _Bench:
     def measure(self, paths: dict[str, Path], shelf: Shelf) -> dict[str, Quality]:
         """Figures of every candidate, of which those on the shelf are not measured again."""
         settings = self.workshop.settings
-        confidence, baseline = settings.compress.confidence, sha256(paths[BASELINE])
-        keys = {
-            name: key_of("quality", self.workshop.key, baseline, sha256(path), confidence)
-            for name, path in paths.items()
-        }
+        confidence, quality = settings.compress.confidence, settings.quality.model_dump(mode="json", by_alias=True)
+        code = shelf.fingerprint([measure.__module__, settings.quality.target])
+        common = [self.workshop.key, quality, code, confidence, sha256(paths[BASELINE])]
+        keys = {name: key_of("quality", common, sha256(path)) for name, path in paths.items()}
         known = {name: entry for name, key in keys.items() if (entry := shelf.find(key))}
         new = {name: path for name, path in paths.items() if name not in known}
         if new:
@@ -198,10 +197,10 @@ def _base_key(settings: CompressSettings, processed: Path, trained: Path, shelf:
     The data (by the digests in the schema), the trained weights, the parts of the config that no candidate has of its
     own, and the code behind them.
     """
-    common = settings.model_dump(mode="json", by_alias=True, exclude={"compress", "training"})
+    common = settings.model_dump(mode="json", by_alias=True, exclude={"compress", "training", "quality"})
     own = settings.compress.model_dump(mode="json", include={"opset", "parity"})
     digests = [sha256(processed / SCHEMA), sha256(trained / WEIGHTS)]
-    return key_of(common, own, digests, shelf.fingerprint(common))
+    return key_of(common, own, digests, shelf.fingerprint(name for _, name in find_targets(common)))
 
 
 def _rows(reader: Target, processed: Path, schema: DataSchema, split: str) -> Rows:

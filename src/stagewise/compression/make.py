@@ -14,7 +14,7 @@ from stagewise.compression.shelf import Shelf, key_of
 from stagewise.compression.steps import GraphStep, NetworkStep, Workshop
 from stagewise.config.schema.base import Target
 from stagewise.config.schema.compress import CompressSection
-from stagewise.config.targets import build
+from stagewise.config.targets import build, find_targets
 from stagewise.data.rows import Rows
 from stagewise.errors import ConfigError
 from stagewise.tasks.inference import Inference
@@ -159,5 +159,5 @@ class Maker:
             sections.append(settings.training.model_dump(mode="json", by_alias=True))
         if not steps[-1].is_network:
             sections.append(self._section.calibration_samples)
-        code = self._shelf.fingerprint([targets, sections])
+        code = self._shelf.fingerprint([__name__, *(name for _, name in find_targets([targets, sections]))])
         return key_of(what, self._workshop.key, targets, sections, code)

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,10 @@ class Shelf:
 
     Args:
         folder: outside the outputs of the stage.
-        fingerprint: digest of the code and libraries behind the ``_target_``s in a piece of config.
+        fingerprint: digest of the code and libraries behind modules and classes, by dotted name.
     """
 
-    def __init__(self, folder: Path, fingerprint: Callable[[Any], str]) -> None:
+    def __init__(self, folder: Path, fingerprint: Callable[[Iterable[str]], str]) -> None:
         self._folder = folder
         self.fingerprint = fingerprint
 

@@ -34,9 +34,14 @@ class Module:
 def code_and_libraries(stage: str, config: dict[str, Any], root: Path) -> dict[str, dict[str, str]]:
     """Return what enters a stage beside its ``config``: ``{"code": {file: digest}, "libraries": {name: version}}``."""
     targets = [str(target) for _, target in find_targets(config)]
-    entries = [root / "stages" / f"{stage}.py", *(file for name in targets for file in module_files(name, root))]
-    closure = import_closure(entries, root)
-    key = {"code": code_digests(closure, root), "libraries": library_versions(closure, root, targets)}
+    return code_behind(targets, root, root / "stages" / f"{stage}.py")
+
+
+def code_behind(names: Iterable[str], root: Path, *files: Path) -> dict[str, dict[str, str]]:
+    """Return the same for modules, classes or functions by dotted name, and for files."""
+    names = list(names)
+    closure = import_closure([*files, *(file for name in names for file in module_files(name, root))], root)
+    key = {"code": code_digests(closure, root), "libraries": library_versions(closure, root, names)}
     _parsed_files(root).save()
     return key
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -24,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from stagewise.config import history
 from stagewise.config.digests import digest_bytes
 from stagewise.config.inputs import fingerprint_inputs, moved_inputs
-from stagewise.config.keys import code_and_libraries
+from stagewise.config.keys import code_and_libraries, code_behind
 from stagewise.config.life import die_with_parent
 from stagewise.config.locks import hold, hold_pipeline
 from stagewise.config.machine import explain
@@ -81,9 +81,9 @@ class StageRun:
         files = sorted((self.root / "build").glob("*.yaml"))
         return {file.stem: _read_entry(file, file.stem) for file in files}
 
-    def fingerprint(self, config: Any) -> str:
-        """Digest of the code and libraries of this stage if its config named these ``_target_``s and no others."""
-        return digest_bytes(json.dumps(code_and_libraries(self.name, config, self.root), sort_keys=True).encode())
+    def fingerprint(self, names: Iterable[str]) -> str:
+        """Digest of the code and libraries behind these modules, classes and functions, by dotted name."""
+        return digest_bytes(json.dumps(code_behind(names, self.root), sort_keys=True).encode())
 
     @contextmanager
     def outputs(self, *names: str) -> Iterator[list[Path]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +79,8 @@ def _find(points: Sequence[Point], baseline: str) -> tuple[Point, Point]:
 @contextmanager
 def _sheet(height: float, share: float) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure with one or two panels, of which the left takes ``share``; no setting of the user changes it."""
-    import matplotlib.style  # a run without a picture has no use for it
+    _load_matplotlib()
+    import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -91,6 +95,21 @@ def _sheet(height: float, share: float) -> Iterator[tuple[Figure, list[Axes]]]:
             panel.spines[:].set_visible(False)
             panel.tick_params(length=0)
         yield sheet, panels
+
+
+def _load_matplotlib() -> None:
+    """Import it so that it neither reads nor writes the folder of the user, where it keeps settings and fonts."""
+    if "matplotlib" in sys.modules:
+        return
+    before = os.environ.get("MPLCONFIGDIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MPLCONFIGDIR"] = folder
+        try:
+            import matplotlib.font_manager  # a run without a picture has no use for it  # noqa: F401
+        finally:
+            del os.environ["MPLCONFIGDIR"]
+            if before is not None:
+                os.environ["MPLCONFIGDIR"] = before
 
 
 def _head(sheet: Figure, chosen: Point, gain: str, names: tuple[str, str]) -> None:
