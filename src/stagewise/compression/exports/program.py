@@ -10,15 +10,15 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import PositiveInt
 from torch import Tensor, fx
 from torch.export import Dim, ExportedProgram
 
 from stagewise.compression.checks.answers import Outputs, Runner
 from stagewise.compression.quiet import quiet_export
-from stagewise.data.schema import DataSchema
+from stagewise.data.schema import DataSchema, Feature
 from stagewise.errors import ConfigError
 from stagewise.tasks.inference import Inference
-from stagewise.tasks.inputs.text import TokensEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +92,20 @@ def save_program(program: ExportedProgram, path: Path) -> None:
     path.write_bytes(buffer.getvalue())
 
 
+class VaryingLength(Feature):
+    """What the entry of a feature says whose rows are of different lengths, whatever its kind."""
+
+    max_length: PositiveInt
+    """Of a row."""
+
+
 def longest_row(schema: DataSchema, free: Mapping[int, str]) -> int | None:
     """Length of the longest row where length varies, else None.
 
     Raises:
         DataError: it varies, and the schema does not say how long a row may be.
     """
-    return schema.feature.narrow(TokensEntry).max_length if set(free) - {0} else None
+    return schema.feature.narrow(VaryingLength).max_length if set(free) - {0} else None
 
 
 def full_batch(example: Tensor, rows: int, longest: int | None) -> Tensor:
