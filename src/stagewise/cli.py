@@ -18,6 +18,7 @@ examples:
   stagewise config train model=mlp                    what a stage gets, and where each value was written
   stagewise diff HEAD~1                               what enters the stages now and did not before
   stagewise predict dist/my-model-0.1.0 INPUT         print what a package answers
+  stagewise predict dist/my-model-0.1.0 IN --out o.csv  the answers for files and folders of any size
   stagewise serve dist/my-model-0.1.0                 answer over HTTP
   stagewise layout triton dist/my-model-0.1.0 OUT     write a package as another server wants it
   stagewise verify dist/my-model-0.1.0                whether a package is whole, works, and comes from here
@@ -84,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="print what a package answers")
     predict.add_argument("package", type=Path, help="folder of a package: dist/<name>-<version>")
     predict.add_argument(
-        "inputs", nargs=argparse.REMAINDER, help="inputs, as the package takes them; also --json, --top K, --self-test"
+        "inputs",
+        nargs=argparse.REMAINDER,
+        help="inputs, as the package takes them; also --json, --top K, --self-test, --out FILE",
     )
     predict.set_defaults(run=_predict)
 
@@ -230,6 +233,11 @@ def _schema(_: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from stagewise.packaging.batch.command import main as write
+    from stagewise.packaging.batch.command import wants_file
+
+    if wants_file(options.inputs):
+        return write(options.inputs, options.package)
     from stagewise.packaging.predictor import main as predict
 
     return predict(options.inputs, folder=options.package)

@@ -67,7 +67,11 @@ def check_written(written: dict, export: str, folder: Path) -> dict:
     return entry
 
 
-@pytest.mark.parametrize("model", MODELS)
+QUICK = ("image, cnn", "text, transformer", "series, linear")
+"""`make long` tries every model."""
+
+
+@pytest.mark.parametrize("model", [pytest.param(m, marks=[pytest.mark.long] * (m not in QUICK)) for m in MODELS])
 def test_torch_export_answers_as_the_network_does(tmp_path, model):
     entry = check_written(write(model, "pt2", tmp_path), "pt2", tmp_path)
     fixed = model in ("text, lstm", "text, bag")
@@ -97,7 +101,7 @@ print([file["sha256"] for file in written[{export!r}]["files"].values()])
 """
 
 
-@pytest.mark.parametrize("model", ["image, cnn", "text, transformer"])
+@pytest.mark.parametrize("model", ["image, cnn", pytest.param("text, transformer", marks=pytest.mark.long)])
 @pytest.mark.parametrize("export", EXPORTS)
 def test_equal_networks_give_equal_bytes_in_two_processes(tmp_path, export, model):
     """In folders of other names, one of them after an export of another network."""

@@ -184,6 +184,8 @@ LIKE_OTHERS = {
     "the style of the report",
     "the number of resamples",
     "a library of a few stages",
+    "the template of a task",
+    "the seed",
 }
 """What runs the same stages as another edit, for another reason; in `make long`, too."""
 

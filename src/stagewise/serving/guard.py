@@ -4,6 +4,7 @@ import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stagewise.serving.demo.router import PUBLIC
 from stagewise.serving.limits import DisconnectedError, client_of
 from stagewise.serving.problems import Problem, send_problem
 from stagewise.serving.service import LOG, Service
@@ -11,7 +12,7 @@ from stagewise.serving.service import LOG, Service
 OPEN = ("/healthz", "/readyz")
 """Addresses that need no key and are always answered, for whoever keeps the service alive."""
 
-_ROUTES = ("/v1/predict", "/v1/models", "/v1/model", "/metrics", "/openapi.json", *OPEN)
+_ROUTES = ("/v1/predict", "/v1/models", "/v1/model", "/metrics", "/openapi.json", *OPEN, *PUBLIC)
 _NAMED = re.compile(r"/v1/models/[^/]+(/predict)?")
 
 
@@ -68,7 +69,7 @@ class Guard:
                 authorization = value
         service = self._service
         service.hosts.check(host)
-        client = service.keys.check(authorization)
+        client = None if scope["path"] in PUBLIC else service.keys.check(authorization)
         service.buckets.take(client or client_of(scope))
 
 

@@ -56,7 +56,9 @@ def test_run_restore_and_repeat(step: Any, cnn: Any, workshop: Any, tmp_path: Pa
     assert not (room.work / "logs").exists()
 
 
-@pytest.mark.parametrize("network", ["cnn", "cnn_with_norm", "mlp", "resnet"])
+@pytest.mark.parametrize(
+    "network", ["cnn", *(pytest.param(name, marks=pytest.mark.long) for name in ("cnn_with_norm", "mlp", "resnet"))]
+)
 @pytest.mark.parametrize("name", STEPS)
 def test_the_result_is_served_in_int8(
     name: str, network: str, request: pytest.FixtureRequest, workshop: Any, exported: Any
