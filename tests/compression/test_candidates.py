@@ -1,4 +1,5 @@
 import logging
+import shutil
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ from stagewise.compression.candidates.int4_weights import Int4Weights
 from stagewise.compression.candidates.int8_dynamic import Int8Dynamic
 from stagewise.compression.candidates.int8_static import Int8Static
 from stagewise.compression.export import export_graph
-from stagewise.compression.quantization import CalibrationRows, is_transformer, strided
+from stagewise.compression.quantization import CalibrationRows, activate_before_pooling, is_transformer, strided
 from stagewise.compression.session import GraphSession
 from stagewise.config.schema.base import Target
 from stagewise.config.targets import build
@@ -91,6 +92,26 @@ def test_input_and_answer_stay_float(graph, tmp_path):
     assert not quantized(tmp_path / "candidate.onnx") & {"input", "Cast", "Sub", "Softmax"}
     kinds = {node.op_type for node in model.graph.node}
     assert {"Cast", "Softmax", "ArgMax", "Conv", "Gemm"} <= kinds
+
+
+def test_pooling_between_convolutions_is_int8(graph, tmp_path):
+    """The network pools before it activates; in float that is less to compute, in int8 the pooling would be float."""
+    cnn, exported = graph("cnn.CNN")
+    swapped, out = tmp_path / "swapped.onnx", tmp_path / "int8.onnx"
+    shutil.copyfile(exported, swapped)
+    activate_before_pooling(swapped)
+    order = [node.op_type for node in onnx.load(swapped).graph.node if node.op_type in ("Conv", "MaxPool", "Relu")]
+    assert order[:3] == ["Conv", "Relu", "MaxPool"]
+    rows = cnn.rows("validation").take(np.arange(300))
+    for one, other in zip(GraphSession(exported, 1)(rows), GraphSession(swapped, 1)(rows), strict=True):
+        np.testing.assert_array_equal(one, other)
+    Int8Static()(exported, CalibrationRows(cnn.rows("train"), 100, "image"), out)
+    nodes = onnx.load(out).graph.node
+    made, taken = {node.output[0]: node for node in nodes}, {node.input[0]: node for node in nodes}
+    pools = [node for node in nodes if node.op_type == "MaxPool"]
+    assert pools
+    for pool in pools:  # int8 in and out by one scale: the runtime drops both conversions
+        assert made[pool.input[0]].input[1:] == taken[pool.output[0]].input[1:]
 
 
 def test_attention_stays_float(graph, tmp_path):

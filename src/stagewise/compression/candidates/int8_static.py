@@ -11,6 +11,7 @@ from stagewise.compression.quantization import (
     CONVOLUTIONAL,
     TRANSFORMER,
     CalibrationRows,
+    activate_before_pooling,
     check_operators,
     float_products,
     is_transformer,
@@ -74,6 +75,7 @@ class Int8Static:
         notes: dict[str, Any] = {}
 
         def step(prepared: Path, result: Path) -> None:
+            activate_before_pooling(prepared)
             ranges = result.with_suffix(".json")
             quantizer = partial(self._quantize, prepared, calibration, op_types, ranges)
             # Attention loses more than it gains: it has no weights to shrink.
