@@ -159,5 +159,8 @@ class Maker:
             sections.append(settings.training.model_dump(mode="json", by_alias=True))
         if not steps[-1].is_network:
             sections.append(self._section.calibration_samples)
-        code = self._shelf.fingerprint([__name__, *(name for _, name in find_targets([targets, sections]))])
+        names = [str(name) for _, name in find_targets([targets, sections])]
+        if what == "graph":
+            names.append(__name__)  # exports and checks; no training follows from it
+        code = self._shelf.fingerprint(names)
         return key_of(what, self._workshop.key, targets, sections, code)

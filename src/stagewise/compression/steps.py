@@ -1,13 +1,18 @@
 """What a candidate is made of: steps that change the network, then steps that change its graph."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from stagewise.compression.quantization import CalibrationRows
 from stagewise.config.schema.compress import CompressSettings
 from stagewise.data.schema import DataSchema
 from stagewise.tasks.inference import Inference
+
+if TYPE_CHECKING:
+    # A step that trains does not follow from how graphs are quantised.
+    from stagewise.compression.quantization import CalibrationRows
 
 
 @dataclass(frozen=True, slots=True)
