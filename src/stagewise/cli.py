@@ -34,15 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except StagewiseError as error:
         print(f"stagewise {options.command}: {error}", file=sys.stderr)
         sys.exit(2)
-    except (OSError, MemoryError) as error:
-        from stagewise.config.machine import explain
-
-        if (told := explain(error, Path.cwd())) is None:
+    except (OSError, MemoryError, ModuleNotFoundError) as error:
+        if (told := _explain(error)) is None:
             raise
         print(f"stagewise {options.command}: {told}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _explain(error: Exception) -> StagewiseError | None:
+    """What to tell the user about an error that is not the project's own; None where it is a fault of the project."""
+    if isinstance(error, ModuleNotFoundError):
+        from stagewise.extras import explain_missing
+
+        return explain_missing(error)
+    from stagewise.config.machine import explain
+
+    return explain(error, Path.cwd())
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -94,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="answer over HTTP with packages (needs stagewise[serve])")
     serve.add_argument("arguments", nargs="*", help="packages; --help says more")
     serve.set_defaults(run=_serve)
+    _add_drift(commands)
     return parser
 
 
@@ -162,6 +172,19 @@ def _add_trust(commands: Any) -> None:
         "--release", type=Path, metavar="DIR", help="the record of a package (releases/<name>-<version>)"
     )
     verify.set_defaults(run=_verify)
+
+
+def _add_drift(commands: Any) -> None:
+    """Add the command that tells what a log of the service says."""
+    from stagewise.drift.options import add_drift_command_arguments
+
+    drift = commands.add_parser(
+        "drift",
+        help="whether what a log of the service holds has drifted, as a page",
+        epilog="exit codes: 0 no window drifted, 1 one did, 2 a mistake in the call",
+    )
+    add_drift_command_arguments(drift)
+    drift.set_defaults(run=_drift)
 
 
 def _add_layout(commands: Any) -> None:
@@ -254,6 +277,12 @@ def _serve(options: argparse.Namespace) -> int:
     from stagewise.serving.__main__ import main as serve
 
     return serve(options.arguments)
+
+
+def _drift(options: argparse.Namespace) -> int:
+    from stagewise.drift.report import run_drift
+
+    return run_drift(options)
 
 
 def _review(options: argparse.Namespace) -> int:

@@ -9,12 +9,14 @@ from parts import CLASS_QUALITY, IMAGE_NETWORK
 from sklearn.datasets import load_digits
 from torch.nn import functional
 
+from stagewise.compression.export import export_graph
 from stagewise.config.schema.compress import CompressSettings
 from stagewise.data.features.entries import ImageEntry
 from stagewise.data.layout import Layout
 from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo, read_schema, write_schema
 from stagewise.data.storage import SplitReader, SplitWriter
-from stagewise.tasks.build import build_inference
+from stagewise.tasks.build import build_inference, load_inference
+from stagewise.tasks.inference import Inference
 from stagewise.tasks.weights import save_weights
 
 CONF = Path(__file__).parents[2] / "conf" / "compress"
@@ -102,3 +104,12 @@ def train(processed: Path, tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def cnn(train) -> Trained:
     return train("stagewise.models.cnn.CNN")
+
+
+@pytest.fixture(scope="session")
+def exported(cnn: Trained, tmp_path_factory: pytest.TempPathFactory) -> tuple[Inference, Path]:
+    """The network and its graph."""
+    inference = load_inference(cnn.settings(), cnn.schema, cnn.weights)
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    export_graph(inference, cnn.schema, path, opset=20)
+    return inference, path

@@ -57,6 +57,7 @@ def test_what_is_written(compressed):
         "model.onnx",
         "schema.json",
         "choice.json",
+        "reference.json",
         *(f"candidates/{name}.onnx" for name in ("fp32", "int8_static", "int8_dynamic")),
         "examples/expected.json",
         "examples/rows.safetensors",
@@ -154,7 +155,7 @@ def test_equal_inputs_give_equal_bytes_in_another_process_folder_and_checkout(cn
         assert process.returncode == 0
     reference = contents(compressed[0].parent)
     assert contents(tmp_path / "one") == contents(tmp_path / "two of them/deeper") == reference
-    assert len(reference) == 11
+    assert len(reference) == 12
     for content in reference.values():
         assert str(tmp_path).encode() not in content
 

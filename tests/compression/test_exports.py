@@ -140,14 +140,14 @@ def test_a_program_runs_without_this_project(tmp_path):
 class Wrong:
     """An export that mixes up the classes."""
 
-    def __call__(self, inference, schema, graph, folder, *, threads):  # noqa: ARG002
+    def __call__(self, trained, folder):
         from stagewise.compression.exports.program import Program
 
         (folder / "model.bin").write_bytes(b"")
 
         def run(rows):
             with torch.inference_mode():
-                label, probabilities = inference(torch.from_numpy(rows))
+                label, probabilities = trained.inference(torch.from_numpy(rows))
             return (2 - label).numpy(), probabilities.flip(1).numpy()
 
         return Program(run)

@@ -9,17 +9,8 @@ from stagewise.compression.export import export_graph
 from stagewise.compression.graph import save_graph
 from stagewise.config.schema.compress import Parity
 from stagewise.errors import CompressionError
-from stagewise.tasks.build import load_inference
 from stagewise.tasks.classification.inference import Classifier
 from stagewise.tasks.inputs.image import ImageInputs
-
-
-@pytest.fixture(scope="module")
-def exported(cnn, tmp_path_factory):
-    inference = load_inference(cnn.settings(), cnn.schema, cnn.weights)
-    path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    export_graph(inference, cnn.schema, path, opset=20)
-    return inference, path
 
 
 def check(cnn, inference, path, evidence, **changes):

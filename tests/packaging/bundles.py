@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from brightness import nearest_level
 from onnx import TensorProto, helper
 
 from stagewise.config.schema.package import PackageSection, PackageSettings
@@ -45,16 +46,7 @@ class Inputs:
 def write_graph(path: Path, channels: int = 1, classes: int = 3) -> None:
     """A classifier by mean brightness: a real graph, made without any training."""
     levels = np.array((LEVELS * 2)[:classes], np.float32)
-    nodes = [
-        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["float", "axes"], ["mean4"], keepdims=1),
-        helper.make_node("Reshape", ["mean4", "column"], ["mean"]),
-        helper.make_node("Sub", ["mean", "levels"], ["difference"]),
-        helper.make_node("Abs", ["difference"], ["distance"]),
-        helper.make_node("Div", ["distance", "temperature"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-        helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
-    ]
+    nodes = nearest_level("image")
     weights = {
         "axes": np.array([1, 2, 3]),
         "column": np.array([-1, 1]),

@@ -38,6 +38,7 @@ def test_what_a_package_holds(packaged, inputs):
         "model.onnx",
         "predict.py",
         "provenance.intoto.json",
+        "reference.json",
         "requirements.txt",
         "sbom.cdx.json",
         "schema.json",

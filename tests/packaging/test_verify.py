@@ -20,7 +20,7 @@ from stagewise.packaging.trust.verify import FAILED, NONE, OK, verify_package
 FILES = (
     *("README.md", "answers.py", "config.json", "examples/0.png", "examples/1.png", "examples/2.png"),
     *("examples/expected.json", "inputs.py", "integrity.py", "io.schema.json", "manifest.json", "model.onnx"),
-    *("predict.py", "provenance.intoto.json", "requirements.txt", "sbom.cdx.json", "schema.json"),
+    *("predict.py", "provenance.intoto.json", "reference.json", "requirements.txt", "sbom.cdx.json", "schema.json"),
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import soundfile
+from brightness import nearest_level
 from onnx import TensorProto, helper
 from PIL import Image
 
@@ -148,16 +149,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
 
 def _classes(axes: list[int], kind: int, name: str, shape: list[Any], levels: Any, width: float) -> onnx.ModelProto:
     """Which of some levels the mean of a row is nearest to."""
-    nodes = [
-        helper.make_node("Cast", [name], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["float", "axes"], ["kept"], keepdims=1),
-        helper.make_node("Reshape", ["kept", "column"], ["mean"]),
-        helper.make_node("Sub", ["mean", "levels"], ["difference"]),
-        helper.make_node("Abs", ["difference"], ["distance"]),
-        helper.make_node("Div", ["distance", "temperature"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-        helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
-    ]
+    nodes = nearest_level(name)
     weights = {
         "axes": np.array(axes),
         "column": np.array([-1, 1]),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stagewise.serving.app import Application, create_app
+from stagewise.serving.app import Application, RouterMaker, create_app
 from stagewise.serving.options import Options
 from stagewise.serving.service import Service
 
@@ -80,11 +80,16 @@ class Client:
         return Answer(sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
-def local(packages: list[Path], talk: Callable[[Client], Awaitable[Any]], options: Options | None = None) -> Any:
+def local(
+    packages: list[Path],
+    talk: Callable[[Client], Awaitable[Any]],
+    options: Options | None = None,
+    routers: tuple[RouterMaker, ...] = (),
+) -> Any:
     """Run ``talk`` with a client of a service in this process."""
 
     async def main() -> Any:
-        app = create_app(Service(packages, options or Options()))
+        app = create_app(Service(packages, options or Options()), routers)
         async with asyncio.timeout(PATIENCE), app.router.lifespan_context(app):
             return await talk(Client(app))
 

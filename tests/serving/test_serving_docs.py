@@ -8,6 +8,8 @@ from pathlib import Path
 from talking import local
 from test_predict import GREY
 
+from stagewise.drift.options import DriftOptions, add_drift_arguments, add_drift_command_arguments
+from stagewise.drift.router import drift
 from stagewise.serving.options import Limits, Options, Share, add_arguments
 from stagewise.serving.problems import KINDS
 
@@ -24,8 +26,9 @@ def series(packages) -> set[str]:
         client.service.metrics.swaps.of("shades", "done")
         return (await client.get("/metrics")).body.decode()
 
-    text = local([packages["image"]], talk, Options(shadows=(Share(packages["image"], 1.0),)))
-    return set(re.findall(r"^([a-z_]+)(?:\{| )", text, re.MULTILINE))
+    options = Options(shadows=(Share(packages["image"], 1.0),))
+    text = local([packages["image"]], talk, options, (drift(DriftOptions()),))
+    return set(re.findall(r"^(?:# TYPE )?([a-z_]+)(?:\{| )", text, re.MULTILINE))
 
 
 def test_every_series_that_is_named_is_there(packages):
@@ -60,7 +63,10 @@ def test_panels_of_the_dashboard_do_not_overlap():
 def test_every_option_that_is_named_is_there():
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    known = set(re.findall(r"--[a-z-]+", parser.format_help()))
+    add_drift_arguments(parser)
+    report = argparse.ArgumentParser()
+    add_drift_command_arguments(report)
+    known = set(re.findall(r"--[a-z-]+", parser.format_help() + report.format_help()))
     commands = "\n".join(
         line for line in GUIDE.splitlines() if not re.search(r"\b(curl|docker|pip|useradd|RUN)\b", line)
     )

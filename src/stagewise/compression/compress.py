@@ -15,16 +15,20 @@ from stagewise.compression.examples import write_examples
 from stagewise.compression.export import export_graph
 from stagewise.compression.exports.writing import build_exports, write_exports
 from stagewise.compression.make import Maker, Steps, build_steps
-from stagewise.compression.measure import Quality, QualityMeter, measure, sha256
+from stagewise.compression.measure import Quality, QualityMeter, measure
 from stagewise.compression.reports import Evidence, write_choice, write_reports
+from stagewise.compression.session import GraphSession
 from stagewise.compression.shelf import Shelf, key_of
 from stagewise.compression.steps import Workshop
+from stagewise.config.digests import file_sha256
 from stagewise.config.schema.base import Target
 from stagewise.config.schema.compress import CompressSection, CompressSettings
 from stagewise.config.targets import build, find_targets
 from stagewise.data.rows import Rows, open_rows
 from stagewise.data.schema import FILE as SCHEMA
 from stagewise.data.schema import DataSchema, read_schema, write_schema
+from stagewise.drift.reference import FILE as REFERENCE
+from stagewise.drift.reference import make_reference, write_reference
 from stagewise.errors import CompressionError, ConfigError
 from stagewise.tasks.build import WEIGHTS, load_inference, set_threads
 
@@ -105,6 +109,7 @@ def compress(
     )
     write_schema(schema, out)
     write_examples(chosen, rows, out / "examples", threads=settings.threads)
+    _write_reference(chosen, rows, schema, settings.threads, out / REFERENCE)
     write_choice(evidence, out / "choice.json")
     summary = write_reports(evidence, times, reports, baseline=BASELINE)
     shelf.tidy()
@@ -142,8 +147,8 @@ class _Bench:
         settings = self.workshop.settings
         confidence, quality = settings.compress.confidence, settings.quality.model_dump(mode="json", by_alias=True)
         code = shelf.fingerprint([measure.__module__, settings.quality.target])
-        common = [self.workshop.key, quality, code, confidence, sha256(paths[BASELINE])]
-        keys = {name: key_of("quality", common, sha256(path)) for name, path in paths.items()}
+        common = [self.workshop.key, quality, code, confidence, file_sha256(paths[BASELINE])]
+        keys = {name: key_of("quality", common, file_sha256(path)) for name, path in paths.items()}
         known = {name: entry for name, key in keys.items() if (entry := shelf.find(key))}
         new = {name: path for name, path in paths.items() if name not in known}
         if new:
@@ -199,7 +204,7 @@ def _base_key(settings: CompressSettings, processed: Path, trained: Path, shelf:
     """
     common = settings.model_dump(mode="json", by_alias=True, exclude={"compress", "training", "quality"})
     own = settings.compress.model_dump(mode="json", include={"opset", "parity"})
-    digests = [sha256(processed / SCHEMA), sha256(trained / WEIGHTS)]
+    digests = [file_sha256(processed / SCHEMA), file_sha256(trained / WEIGHTS)]
     return key_of(common, own, digests, shelf.fingerprint(name for _, name in find_targets(common)))
 
 
@@ -220,6 +225,16 @@ def _make(maker: Maker, plans: dict[str, Steps], folder: Path) -> dict[str, Path
     """Write the graph of every candidate into a new folder."""
     folder.mkdir()
     return {name: Path(shutil.copyfile(maker.graph(steps), folder / f"{name}.onnx")) for name, steps in plans.items()}
+
+
+def _write_reference(graph: Path, rows: Rows, schema: DataSchema, threads: int, file: Path) -> None:
+    """What the service compares its traffic with: rows that the model was not trained on, and what it says of them."""
+    described = {
+        "inputs": [feature.model_dump(mode="json") for feature in schema.features],
+        "target": schema.target.model_dump(mode="json"),
+    }
+    reference = make_reference(rows, GraphSession(graph, threads), described)
+    file.write_text(write_reference(reference), encoding="utf-8", newline="\n")
 
 
 def _read(path: Path | None) -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """What each candidate costs and is worth: the task's figure on the validation split, agreement with fp32, bytes."""
 
 import csv
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from stagewise.compression.cost.size import compressed_bytes
 from stagewise.compression.session import GraphSession
+from stagewise.config.digests import file_sha256
 from stagewise.data.rows import Rows
 from stagewise.metrics.paired import paired_interval
 
@@ -115,12 +115,6 @@ def write_frontier(qualities: dict[str, Quality], chosen: str, path: Path) -> No
             writer.writerow([name, *figures, int(name == chosen)])
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _largest_difference(outputs: Outputs, expected: Outputs) -> float:
     pairs = [(a, b) for a, b in zip(outputs, expected, strict=True) if a.dtype.kind == "f"]
     return max((float(np.abs(a - b).max()) for a, b in pairs), default=0.0)
@@ -142,6 +136,6 @@ def _quality(
         bytes=size,
         compressed_bytes=compressed_bytes(path),
         size_ratio=round(size / baseline_bytes, _DIGITS),
-        sha256=sha256(path),
+        sha256=file_sha256(path),
         details=meter.details(),
     )

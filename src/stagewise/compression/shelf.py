@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stagewise.compression.measure import sha256
+from stagewise.config.digests import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Shelf:
             return None
         try:
             digests = json.loads((entry / _DIGESTS).read_text(encoding="utf-8"))
-            whole = all(sha256(entry / name) == digest for name, digest in digests.items())
+            whole = all(file_sha256(entry / name) == digest for name, digest in digests.items())
         except (OSError, ValueError, AttributeError):
             whole = False
         if not whole:

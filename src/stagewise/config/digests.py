@@ -12,6 +12,12 @@ def digest_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:LENGTH]
 
 
+def file_sha256(path: Path) -> str:
+    """Return the whole SHA-256 of a file in hexadecimal; it is read block by block."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def digest_path(path: Path) -> str:
     """Return the digest of a file, or of a folder's files with their names; "absent" where there is neither."""
     if path.is_dir():
@@ -20,5 +26,4 @@ def digest_path(path: Path) -> str:
         return digest_bytes("\n".join(lines).encode())
     if not path.is_file():
         return "absent"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:LENGTH]
+    return file_sha256(path)[:LENGTH]

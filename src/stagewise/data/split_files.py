@@ -1,6 +1,5 @@
 """Streams the spool into one file per split, with the augmented copies of the training rows."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stagewise.config.digests import file_sha256
 from stagewise.data.augmented import Augmenter
 from stagewise.data.examine import Examination
 from stagewise.data.features.encoder import Encoder
@@ -55,10 +55,8 @@ def describe_split(out: Path, name: str, result: Examination, copies: int = 0) -
     """The schema's entry of a split that ``write_splits`` wrote."""
     counts = result.counts(SPLITS.index(name)) * (1 + copies if name == "train" else 1)
     path = _file(out, name)
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     known = counts.tolist() if result.targets.classes is not None else None
-    return SplitInfo(file=path.name, rows=int(counts.sum()), sha256=digest, class_counts=known)
+    return SplitInfo(file=path.name, rows=int(counts.sum()), sha256=file_sha256(path), class_counts=known)
 
 
 def _rows(spool: Path, feature: Encoder, result: Examination) -> _Rows:

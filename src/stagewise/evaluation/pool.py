@@ -1,6 +1,5 @@
 """Training and validation rows as one pool, and folders that hold another split of it."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stagewise.config.digests import file_sha256
 from stagewise.data.layout import Block, Layout
 from stagewise.data.rows import row_shape
 from stagewise.data.schema import DataSchema, SplitInfo, write_schema
@@ -98,9 +98,7 @@ def _write_split(pool: Pool, indices: Indices, path: Path) -> SplitInfo:
         for part in _chunks(indices):
             values, ids = pool.take(part)
             writer.write(values, pool.targets[part], ids)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     counts = None
     if pool.schema.splits["train"].class_counts is not None:
         counts = np.bincount(pool.targets[indices], minlength=pool.schema.target.outputs).tolist()
-    return SplitInfo(file=path.name, rows=len(indices), sha256=digest, class_counts=counts)
+    return SplitInfo(file=path.name, rows=len(indices), sha256=file_sha256(path), class_counts=counts)

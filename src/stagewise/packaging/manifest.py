@@ -1,9 +1,9 @@
 """The list of a package's files, by which its predictor tells whether it is whole."""
 
-import hashlib
 import json
 from pathlib import Path
 
+from stagewise.config.digests import file_sha256
 from stagewise.packaging.predictor import FORMAT, MANIFEST
 
 
@@ -30,5 +30,4 @@ def write_manifest(folder: Path, name: str, version: str, stage_keys: dict[str, 
 
 
 def _entry(path: Path) -> dict[str, str | int]:
-    with path.open("rb") as file:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from stagewise.compression.example_files import EXPECTED, ROWS
 from stagewise.config.schema.package import PackageSettings
 from stagewise.data.schema import DataSchema, read_schema
+from stagewise.drift.reference import FILE as REFERENCE
 from stagewise.errors import PackageError
 from stagewise.packaging import integrity, predictor
 from stagewise.packaging.contents import io_schema, provenance, sbom
@@ -47,6 +48,7 @@ def package(
     evidence = _evidence(raw, reports, stages)
     requirements = sorted({*REQUIREMENTS, *inputs.REQUIREMENTS})
     _copy(compressed / "model.onnx", out / predictor.MODEL)
+    _copy(compressed / REFERENCE, out / REFERENCE)
     examples = _write_examples(compressed / "examples", inputs, schema["inputs"][0], out / predictor.EXAMPLES)
     for module, name in ((predictor, "predict"), (integrity, "integrity"), (inputs, "inputs"), (answers, "answers")):
         _copy(Path(str(module.__file__)), out / f"{name}.py")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from stagewise.config.processor import processor
 from stagewise.review.observe import means
 from stagewise.review.record import Difference, Environment
 
@@ -34,7 +35,7 @@ def describe_environment(project: Path) -> Environment:
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
-        processor=_processor(),
+        processor=processor(),
         instructions=torch.backends.cpu.get_cpu_capability(),
         variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
         observation=means(),
@@ -92,10 +93,3 @@ def _differences(project: Path) -> list[Difference]:
 
 def _same_release(here: str | None, wanted: str, exact: bool) -> bool:
     return here is not None and not exact and here.partition("+")[0] == wanted.partition("+")[0]
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

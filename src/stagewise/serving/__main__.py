@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from stagewise.drift.options import add_drift_arguments, read_drift_options
 from stagewise.errors import StagewiseError
 from stagewise.serving.options import add_arguments, read_options
 
@@ -12,6 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve packages; returns 0 after a stop, 2 after a mistake of the user."""
     parser = argparse.ArgumentParser(prog="stagewise serve", description="Serve packages over HTTP.")
     add_arguments(parser)
+    add_drift_arguments(parser)
     try:
         run(parser.parse_args(arguments))
     except StagewiseError as error:
@@ -27,9 +29,10 @@ def run(options: argparse.Namespace) -> int:
         StagewiseError: an option or a package cannot be used.
     """
     chosen = read_options(options)
-    from stagewise.serving.server import serve  # the libraries of the extra, which --help does without
+    from stagewise.drift.router import drift  # the libraries of the extra, which --help does without
+    from stagewise.serving.server import serve
 
-    serve(options.packages, chosen)
+    serve(options.packages, chosen, (drift(read_drift_options(options)),))
     return 0
 
 

@@ -12,7 +12,10 @@ from stagewise.serving.service import LOG, Service
 OPEN = ("/healthz", "/readyz")
 """Addresses that need no key and are always answered, for whoever keeps the service alive."""
 
-_ROUTES = ("/v1/predict", "/v1/models", "/v1/model", "/metrics", "/openapi.json", *OPEN, *PUBLIC)
+_ROUTES = (
+    *("/v1/predict", "/v1/models", "/v1/model", "/v1/feedback", "/v1/drift", "/metrics", "/openapi.json"),
+    *(*OPEN, *PUBLIC),
+)
 _NAMED = re.compile(r"/v1/models/[^/]+(/predict)?")
 
 

@@ -41,7 +41,7 @@ def document(service: Service) -> Object:
         schemas[f"{name}.request"] = deployment.primary.package.io["$defs"]["request"]
         schemas[f"{name}.answer"] = deployment.primary.package.io["$defs"]["answer"]
         paths[f"/v1/models/{name}/predict"] = {"post": _predict(service, name, deployment)}
-        paths[f"/v1/models/{name}"] = _get(service, f"model_{name}", f"{name}: card, schema and versions", JSON)
+        paths[f"/v1/models/{name}"] = get(service, f"model_{name}", f"{name}: card, schema and versions", JSON)
     default = service.default.primary.name
     found: Object = {
         "openapi": "3.1.0",
@@ -49,11 +49,12 @@ def document(service: Service) -> Object:
         "paths": {
             "/v1/predict": {"post": _predict(service, default, service.default, "predict")},
             **paths,
-            "/v1/models": _get(service, "models", "the models that are served", JSON),
-            "/v1/model": _get(service, "model", f"{default}: card, schema and versions", JSON),
-            "/healthz": _get(None, "healthz", "the process answers", JSON),
-            "/readyz": _get(None, "readyz", "the models are loaded, and the service is not stopping", JSON, 503),
-            "/metrics": _get(service, "metrics", "what Prometheus reads", "text/plain"),
+            "/v1/models": get(service, "models", "the models that are served", JSON),
+            "/v1/model": get(service, "model", f"{default}: card, schema and versions", JSON),
+            "/healthz": get(None, "healthz", "the process answers", JSON),
+            "/readyz": get(None, "readyz", "the models are loaded, and the service is not stopping", JSON, 503),
+            "/metrics": get(service, "metrics", "what Prometheus reads", "text/plain"),
+            **service.paths,
         },
         "components": {"schemas": schemas},
     }
@@ -66,11 +67,11 @@ def _predict(service: Service, name: str, deployment: Deployment, operation: str
     package = deployment.primary.package
     request = {"$ref": f"#/components/schemas/{name}.request"}
     inputs = {"type": "array", "items": request, "minItems": 1, "maxItems": service.options.limits.inputs}
-    content: Object = {JSON: {"schema": {"oneOf": [_closed("input", request), _closed("inputs", inputs)]}}}
+    content: Object = {JSON: {"schema": {"oneOf": [closed("input", request), closed("inputs", inputs)]}}}
     for media in package.decoder.media:
         if media == FORM:
             file = {"type": "string", "contentMediaType": BINARY}
-            content[FORM] = {"schema": _closed(FIELD, {"type": "array", "items": file, "minItems": 1})}
+            content[FORM] = {"schema": closed(FIELD, {"type": "array", "items": file, "minItems": 1})}
         elif media not in content:
             content[media] = {"schema": {}}
     answer = {
@@ -97,32 +98,36 @@ def _predict(service: Service, name: str, deployment: Deployment, operation: str
         "requestBody": {"required": True, "content": content},
         "responses": {
             "200": {"description": "the answers", "content": {JSON: {"schema": answer}}},
-            **_problems(_PREDICT),
+            **problems(_PREDICT),
         },
-        **_security(service),
+        **security(service),
     }
 
 
-def _closed(name: str, schema: Object) -> Object:
+def closed(name: str, schema: Object) -> Object:
+    """An object with this one member."""
     return {"type": "object", "required": [name], "properties": {name: schema}, "additionalProperties": False}
 
 
-def _get(service: Service | None, operation: str, told: str, media: str, *statuses: int) -> Object:
+def get(service: Service | None, operation: str, told: str, media: str, *statuses: int) -> Object:
+    """The entry of an address that is read; without a service, one that needs no key."""
     content = {media: {"schema": {"type": "object"} if media == JSON else {"type": "string"}}}
     statuses = statuses or (_READ if service else (431,))
     found = {
         "operationId": operation,
         "summary": told,
-        "responses": {"200": {"description": told, "content": content}, **_problems(statuses)},
+        "responses": {"200": {"description": told, "content": content}, **problems(statuses)},
     }
-    return {"get": {**found, **(_security(service) if service else {})}}
+    return {"get": {**found, **(security(service) if service else {})}}
 
 
-def _problems(statuses: tuple[int, ...]) -> Object:
+def problems(statuses: tuple[int, ...]) -> Object:
+    """The answers that are errors."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/problem"}}}
     titles = dict(reversed(KINDS.values()))
     return {str(status): {"description": titles[status], "content": content} for status in statuses}
 
 
-def _security(service: Service) -> Object:
+def security(service: Service) -> Object:
+    """Whether a key is needed."""
     return {"security": [{"key": []}]} if service.options.keys else {}

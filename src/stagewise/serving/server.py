@@ -11,14 +11,14 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from stagewise.serving.app import create_app
+from stagewise.serving.app import RouterMaker, create_app
 from stagewise.serving.demo.router import demo
 from stagewise.serving.options import Options, ServeError
 from stagewise.serving.protocol import bounded
 from stagewise.serving.service import LOG, Service
 
 
-def serve(packages: Sequence[Path], options: Options) -> None:
+def serve(packages: Sequence[Path], options: Options, routers: tuple[RouterMaker, ...] = ()) -> None:
     """Serve packages until SIGTERM or Ctrl-C, then finish what was accepted.
 
     SIGHUP reads the packages again: what a folder or link holds now takes over, where it passes its self-test.
@@ -30,7 +30,7 @@ def serve(packages: Sequence[Path], options: Options) -> None:
     if not options.is_local and not options.keys:
         LOG.warning("everybody who reaches %s may use the service: no key is set (docs/serving.md)", options.host)
     service = Service(packages, options)
-    server = ServiceServer(config(create_app(service, (demo,)), options), service)
+    server = ServiceServer(config(create_app(service, (demo, *routers)), options), service)
     try:
         server.run()
     except SystemExit as error:  # uvicorn's way to say that it could not start

@@ -62,6 +62,8 @@ class Service:
         self.room, self.hosts, self.keys = Room(options.limits), Hosts(options), Keys(options.keys)
         self.buckets = Buckets(options.limits.rate, options.limits.burst)
         self.observers: list[Observer] = []
+        self.paths: dict[str, Any] = {}
+        """Further addresses for the OpenAPI document, by the makers of routers."""
         self.ready = False
         self.deployments: dict[str, Deployment] = {}
         self.readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")

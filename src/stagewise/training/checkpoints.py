@@ -13,6 +13,7 @@ import torch
 from lightning_fabric.plugins import CheckpointIO
 from typing_extensions import override
 
+from stagewise.config.digests import file_sha256
 from stagewise.errors import TrainingError
 
 log = logging.getLogger(__name__)
@@ -188,8 +189,7 @@ def _problem(path: Path) -> str | None:
     except (OSError, ValueError, IndexError):
         return f"{_sidecar(path).name} cannot be read"
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_sha256(path)
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     return None if found == recorded else "its sha256 is not the recorded one"

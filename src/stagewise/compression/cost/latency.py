@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stagewise.compression.cost.memory import peak_memory
-from stagewise.compression.measure import sha256
 from stagewise.compression.session import GraphSession
+from stagewise.config.digests import file_sha256
+from stagewise.config.processor import processor
 from stagewise.config.schema.compress import Latency
 from stagewise.data.rows import Rows
 
@@ -56,7 +57,7 @@ def measure_latency(
     Raises:
         CompressionError: onnxruntime cannot run a graph.
     """
-    digests = {name: sha256(path) for name, path in paths.items()}
+    digests = {name: file_sha256(path) for name, path in paths.items()}
     head = {"machine": _machine(), "settings": settings.model_dump(mode="json")}
     entries = _reusable(head, known, digests, baseline)
     new = {name: path for name, path in paths.items() if name not in entries}
@@ -151,15 +152,8 @@ def _summarize(seconds: NDArray[np.float64], size: int, reference: float) -> dic
 def _machine() -> dict[str, Any]:
     """What must be the same for times to be comparable."""
     return {
-        "cpu": _cpu(),
+        "cpu": processor(),
         "architecture": platform.machine(),
         "system": platform.system(),
         "libraries": {name: version(name) for name in ("onnxruntime", "torch")},
     }
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from stagewise.compression.checks.answers import Outputs
 from stagewise.compression.export import told
-from stagewise.compression.exports.program import Program, full_batch, in_batches, longest_row, require, trace
-from stagewise.data.schema import DataSchema
+from stagewise.compression.exports.program import Program, Trained, full_batch, in_batches, longest_row, require, trace
 from stagewise.tasks.inference import Inference
 
 FILE = "model.pte"
@@ -33,24 +32,16 @@ class ExecuTorch:
         require("executorch", "executorch")
         self._most = max_batch
 
-    def __call__(
-        self,
-        inference: Inference,
-        schema: DataSchema,
-        graph: Path,  # noqa: ARG002
-        folder: Path,
-        *,
-        threads: int,  # noqa: ARG002
-    ) -> Program:
+    def __call__(self, trained: Trained, folder: Path) -> Program:
         """See ``Export``; its thread pool is its own."""
         path = folder / FILE
-        example, free = inference.source.example()
-        longest = longest_row(schema, free)
+        example, free = trained.inference.source.example()
+        longest = longest_row(trained.schema, free)
         # PyTorch chooses the kernel of a convolution by whether a batch holds 16 rows, and tracing takes the side that
         # the example is on for a limit: with fewer rows no batch could hold 16, while the lower limit binds nobody.
         batch = full_batch(example, max(self._most // 2, 16), longest)
         with told("ExecuTorch"):
-            path.write_bytes(self._lower(inference, batch))
+            path.write_bytes(self._lower(trained.inference, batch))
             run = self._runner(path)
         return Program(in_batches(run, self._most, longest), longest)
 

@@ -15,6 +15,7 @@ from stagewise.compression.export import told
 from stagewise.compression.exports import litert_convert
 from stagewise.compression.exports.program import (
     Program,
+    Trained,
     full_batch,
     in_batches,
     longest_row,
@@ -22,9 +23,7 @@ from stagewise.compression.exports.program import (
     save_program,
     trace,
 )
-from stagewise.data.schema import DataSchema
 from stagewise.errors import CompressionError, ConfigError
-from stagewise.tasks.inference import Inference
 
 FILE = "model.tflite"
 PYTHON = "STAGEWISE_LITERT_PYTHON"
@@ -60,25 +59,17 @@ class LiteRT:
                 f"{PYTHON}=$PWD/litert/bin/python, or take the export out of compress.exports",
             )
 
-    def __call__(
-        self,
-        inference: Inference,
-        schema: DataSchema,
-        graph: Path,  # noqa: ARG002
-        folder: Path,
-        *,
-        threads: int,
-    ) -> Program:
+    def __call__(self, trained: Trained, folder: Path) -> Program:
         """See ``Export``."""
         path = folder / FILE
-        example, free = inference.source.example()
-        longest = longest_row(schema, free)
+        example, free = trained.inference.source.example()
+        longest = longest_row(trained.schema, free)
         with tempfile.TemporaryDirectory() as work:
             traced = Path(work, "program.pt2")
             with told("LiteRT"):
-                save_program(trace(inference, full_batch(example, 1, longest), {}), traced)
+                save_program(trace(trained.inference, full_batch(example, 1, longest), {}), traced)
             self._convert(traced, path)
-        return Program(in_batches(_runner(path, threads), 1, longest), longest)
+        return Program(in_batches(_runner(path, trained.threads), 1, longest), longest)
 
     def _convert(self, traced: Path, out: Path) -> None:
         command = [self._python, "-I", litert_convert.__file__, str(traced), str(out.resolve())]

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stagewise.compression.checks.answers import Outputs
-from stagewise.compression.exports.program import Program, require
-from stagewise.data.schema import DataSchema
+from stagewise.compression.exports.program import Program, Trained, require
 from stagewise.errors import CompressionError
-from stagewise.tasks.inference import Inference
 
 FILE = "model.xml"
 """The operations; the weights lie beside it, in model.bin."""
@@ -26,23 +24,15 @@ class OpenVINO:
     def __init__(self) -> None:
         require("openvino", "openvino")
 
-    def __call__(
-        self,
-        inference: Inference,  # noqa: ARG002
-        schema: DataSchema,  # noqa: ARG002
-        graph: Path,
-        folder: Path,
-        *,
-        threads: int,
-    ) -> Program:
+    def __call__(self, trained: Trained, folder: Path) -> Program:
         """See ``Export``."""
         import openvino
 
         path = folder / FILE
         try:
-            openvino.save_model(openvino.convert_model(graph), path, compress_to_fp16=False)
+            openvino.save_model(openvino.convert_model(trained.graph), path, compress_to_fp16=False)
             # On CPUs that can, it would compute in bfloat16.
-            hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+            hints = {"INFERENCE_NUM_THREADS": trained.threads, "INFERENCE_PRECISION_HINT": "f32"}
             model = openvino.Core().compile_model(path, "CPU", hints)
         except Exception as error:  # it has no public base class of its errors
             raise CompressionError(

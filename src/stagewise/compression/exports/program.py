@@ -22,6 +22,19 @@ from stagewise.tasks.inference import Inference
 
 
 @dataclass(frozen=True, slots=True)
+class Trained:
+    """What is exported."""
+
+    inference: Inference
+    """The trained network, in eval mode."""
+    schema: DataSchema
+    graph: Path
+    """The same as ONNX in float32."""
+    threads: int
+    """That a runtime may use."""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A model in another format, as it was written, run by its own runtime."""
 
@@ -33,13 +46,8 @@ class Program:
 class Export(Protocol):
     """Writes the trained network in another format; from stored rows to answers, as the ONNX graph is."""
 
-    def __call__(self, inference: Inference, schema: DataSchema, graph: Path, folder: Path, *, threads: int) -> Program:
+    def __call__(self, trained: Trained, folder: Path) -> Program:
         """Write the files into ``folder``, which exists and is empty; equal arguments give equal bytes.
-
-        Args:
-            inference: the trained network, in eval mode.
-            graph: the same as ONNX in float32.
-            threads: that the runtime may use.
 
         Raises:
             CompressionError: the format cannot hold this network.

@@ -9,9 +9,15 @@ from torch._dynamo.exc import UserError
 
 from stagewise.compression.checks.answers import Outputs
 from stagewise.compression.export import told
-from stagewise.compression.exports.program import Program, full_batch, in_batches, longest_row, save_program, trace
-from stagewise.data.schema import DataSchema
-from stagewise.tasks.inference import Inference
+from stagewise.compression.exports.program import (
+    Program,
+    Trained,
+    full_batch,
+    in_batches,
+    longest_row,
+    save_program,
+    trace,
+)
 
 FILE = "model.pt2"
 _MOST = 1024
@@ -25,27 +31,19 @@ class TorchExport:
     torch.export cannot leave the length free (recurrent networks, bigrams), rows are padded to the longest.
     """
 
-    def __call__(
-        self,
-        inference: Inference,
-        schema: DataSchema,
-        graph: Path,  # noqa: ARG002
-        folder: Path,
-        *,
-        threads: int,  # noqa: ARG002
-    ) -> Program:
+    def __call__(self, trained: Trained, folder: Path) -> Program:
         """See ``Export``; it runs with the threads of this process."""
         path = folder / FILE
-        example, free = inference.source.example()
+        example, free = trained.inference.source.example()
         longest = None
         with told("torch.export"):
             try:
-                program = trace(inference, example, free)
+                program = trace(trained.inference, example, free)
             except UserError:  # a free axis is none
-                longest = longest_row(schema, free)
+                longest = longest_row(trained.schema, free)
                 if longest is None:
                     raise
-                program = trace(inference, full_batch(example, len(example), longest), {0: free[0]})
+                program = trace(trained.inference, full_batch(example, len(example), longest), {0: free[0]})
             save_program(program, path)
             module = torch.export.load(path).module()
 

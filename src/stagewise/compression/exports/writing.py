@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stagewise.compression.checks.parity import check_export
-from stagewise.compression.exports.program import Export
-from stagewise.compression.measure import sha256
+from stagewise.compression.exports.program import Export, Trained
+from stagewise.config.digests import file_sha256
 from stagewise.config.schema.base import Target
 from stagewise.config.schema.compress import Parity
 from stagewise.config.targets import build
@@ -51,11 +51,11 @@ def write_exports(
     Raises:
         CompressionError: a format cannot hold the network, or does not answer as it does.
     """
-    written = {}
+    trained, written = Trained(inference, schema, graph, threads), {}
     for name, export in exports.items():
         place = folder / name
         place.mkdir(parents=True)
-        program = export(inference, schema, graph, place, threads=threads)
+        program = export(trained, place)
         report = check_export(
             settings,
             inference,
@@ -72,7 +72,7 @@ def write_exports(
 
 def _files(folder: Path) -> dict[str, dict[str, int | str]]:
     return {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }

@@ -5,7 +5,6 @@ A window of validation or test may look back into the split before it, as foreca
 in its own split. All statistics are those of the training rows.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from annotated_types import Gt, Len
 from numpy.typing import NDArray
 
+from stagewise.config.digests import file_sha256
 from stagewise.config.schema.data import PreprocessSettings, Split
 from stagewise.data.checks import judge
 from stagewise.data.features.series import SeriesFeature, describe_target
@@ -217,12 +217,10 @@ def _write_splits(
 def _write(path: Path, parts: list[Steps], entry: SeriesEntry) -> SeriesSplit:
     write_steps(parts, entry.shape[1], len(entry.variables), path)
     times = np.concatenate([part.times[part.begins] for part in parts] or [np.empty(0, "datetime64[s]")])
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return SeriesSplit(
         file=path.name,
         rows=len(times),
-        sha256=digest,
+        sha256=file_sha256(path),
         series=len({part.series for part in parts}),
         steps=sum(len(part.times) for part in parts),
         filled=sum(int((~part.observed).sum()) for part in parts),

@@ -4,9 +4,10 @@ import importlib.util
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from stagewise.config.digests import file_sha256
 from stagewise.config.schema.data import File, Limits
 from stagewise.data.sources.download import Partial, Patience, download
-from stagewise.data.sources.files import copy_file, mismatch, move_file, require_room, sha256
+from stagewise.data.sources.files import copy_file, mismatch, move_file, require_room
 from stagewise.data.sources.members import MARK, take_member
 from stagewise.data.sources.progress import meter
 from stagewise.data.sources.remote import DownloadError, protocol_of
@@ -135,7 +136,7 @@ def package_resource(url: str) -> Path:
 
 def _unpinned_digest(file: File, path: Path, partial: Path) -> str:
     """The digest of a local file; a file from elsewhere is refused, with the digest to declare."""
-    digest = sha256(path)
+    digest = file_sha256(path)
     if all(protocol_of(url) in {"", "file"} for url in file.urls):
         return digest
     partial.mkdir(parents=True, exist_ok=True)

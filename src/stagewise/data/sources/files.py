@@ -1,10 +1,10 @@
 """What every way of getting a file shares: digests, copies, and room on the disk."""
 
 import contextlib
-import hashlib
 import shutil
 from pathlib import Path
 
+from stagewise.config.digests import file_sha256
 from stagewise.config.schema.data import File
 from stagewise.errors import SourceError
 
@@ -19,18 +19,12 @@ _FICLONE = 0x40049409
 _CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def mismatch(path: Path, file: File) -> str | None:
     """Why ``path`` is not the file as published (naming both sizes or digests); None when it is."""
     size = path.stat().st_size
     if file.bytes is not None and size != file.bytes:
         return f"it has {size:,} bytes, {file.bytes:,} are declared"
-    if file.sha256 is not None and (actual := sha256(path)) != file.sha256:
+    if file.sha256 is not None and (actual := file_sha256(path)) != file.sha256:
         return f"its sha256 is {actual}, {file.sha256} is declared"
     return None
 

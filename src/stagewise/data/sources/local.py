@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stagewise.config.digests import file_sha256
 from stagewise.config.schema.data import Limits
 from stagewise.data.sources.archives import archive_stem, extract
-from stagewise.data.sources.files import copy_file, is_clutter, require_room, sha256
+from stagewise.data.sources.files import copy_file, is_clutter, require_room
 from stagewise.errors import SourceError
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def bring(path: str, out: Path, limits: Limits) -> dict[str, Any]:
     name = source.resolve().name if source.name in {"", ".."} else source.name
     if source.is_dir():
         return {"name": name, "urls": []} | _copy_folder(source.resolve(), out / name)
-    entry: dict[str, Any] = {"name": name, "urls": [], "bytes": source.stat().st_size, "sha256": sha256(source)}
+    entry: dict[str, Any] = {"name": name, "urls": [], "bytes": source.stat().st_size, "sha256": file_sha256(source)}
     if stem := archive_stem(name):
         extracted = extract(source, out / stem, limits)
         return entry | {"extracted": {"folder": stem, "files": extracted.files, "bytes": extracted.bytes}}
@@ -70,7 +71,7 @@ def _copy_folder(source: Path, target: Path) -> dict[str, Any]:
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy_file(files[name], copy)
-        tree.update(f"{json.dumps(name)} {sha256(copy)}\n".encode())
+        tree.update(f"{json.dumps(name)} {file_sha256(copy)}\n".encode())
     return {"files": len(files), "bytes": total, "sha256": tree.hexdigest()}
 
 

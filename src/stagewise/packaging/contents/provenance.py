@@ -7,8 +7,8 @@ them to a revision.
 from pathlib import Path
 from typing import Any
 
+from stagewise.config.digests import file_sha256
 from stagewise.packaging.contents.evidence import Evidence
-from stagewise.packaging.digests import sha256
 
 FILE = "provenance.intoto.json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -31,7 +31,7 @@ def provenance(name: str, version: str, evidence: Evidence, package: Path) -> di
     return {
         "_type": STATEMENT_TYPE,
         "subject": [
-            {"name": path.relative_to(package).as_posix(), "digest": {"sha256": sha256(path)}} for path in paths
+            {"name": path.relative_to(package).as_posix(), "digest": {"sha256": file_sha256(path)}} for path in paths
         ],
         "predicateType": PREDICATE_TYPE,
         "predicate": {

@@ -15,9 +15,9 @@ from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
 
+from stagewise.config.digests import file_sha256
 from stagewise.config.schema.package import PackageSettings
 from stagewise.packaging.contents.evidence import Evidence, Figure
-from stagewise.packaging.digests import sha256
 
 FILE = "sbom.cdx.json"
 
@@ -43,7 +43,7 @@ def sbom(
         bom_ref="model",
         description=settings.package.description or None,
         licenses=[LicenseFactory().make_from_string(settings.package.license)],
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256(model))],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file_sha256(model))],
     )
     data = _data(evidence.ingest)
     libraries = _libraries(evidence, requirements)

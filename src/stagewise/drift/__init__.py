@@ -1,0 +1,1 @@
+"""Whether what a model is given, and what it answers, is still what it was made for."""
