@@ -1,5 +1,8 @@
 """The false-alarm rate is what it is said to be, and the tails are exact."""
 
+from itertools import accumulate
+from math import comb
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -26,9 +29,21 @@ def test_a_share_is_tested_as_fisher_does(marked, rows, count):
 
 
 def test_tails_include_what_was_found():
-    mass = np.array([0.2, 0.3, 0.5])
-    assert tails.at_most(mass, 1) == pytest.approx(0.5)
-    assert tails.at_least(mass, 1) == pytest.approx(0.8)
+    both = tails.tails(np.array([0.2, 0.3, 0.5]))
+    assert both.at_most == pytest.approx([0.2, 0.5, 1.0])
+    assert both.at_least == pytest.approx([1.0, 0.8, 0.5])
+
+
+@pytest.mark.parametrize("count", [40, 1200], ids=["kept", "not kept"])
+def test_tails_keep_their_digits_far_out(count):
+    """Against whole numbers, which lose none; scipy's own tails are one minus the other there."""
+    found = range(count + 1)
+    below = [comb(k + 29, k) * comb(count - k + 30, 30) for k in found]
+    drawn = [comb(50, k) * comb(10 + count, count - k) for k in found]
+    for both, ways in ((tails.tails_below_rank(30, 60, count), below), (tails.tails_drawn(50, 60, count), drawn)):
+        total, up, down = sum(ways), list(accumulate(ways)), list(accumulate(ways[::-1]))[::-1]
+        np.testing.assert_allclose(both.at_most, [one / total for one in up], rtol=1e-8, atol=1e-300)
+        np.testing.assert_allclose(both.at_least, [one / total for one in down], rtol=1e-8, atol=1e-300)
 
 
 def test_holm_is_as_in_the_textbook():
@@ -80,8 +95,7 @@ def test_one_column_of_continuous_values_with_one_edge_has_exactly_its_rate():
     found = []
     for _ in range(4000):
         reference, window = np.sort(generator.normal(size=60)), generator.normal(size=40)
-        mass = tails.below_rank(30, 60, 40)
-        found.append(tails.at_most(mass, int((window <= reference[29]).sum())))
+        found.append(tails.tails_below_rank(30, 60, 40).at_most[(window <= reference[29]).sum()])
     for alpha in (0.05, 0.2, 0.5):
         cumulative = np.cumsum(tails.below_rank(30, 60, 40))
         reached = cumulative[cumulative <= alpha].max(initial=0.0)  # counts are whole: not every rate can be had

@@ -249,11 +249,19 @@ def test_options_of_the_command_line(capsys):
     parser = argparse.ArgumentParser()
     add_drift_arguments(parser)
     assert read_drift_options(parser.parse_args([])) == DriftOptions()
-    given = "--drift-window 50 --drift-alpha 0.01 --log a --log-share 1 --log-redact drop-inputs --log-redact hash-ids"
+    given = "--drift-window 50 --drift-alpha 0.01 --drift-rate 9 --log a --log-share 1 --log-redact drop-inputs --log-redact hash-ids"
     found = read_drift_options(parser.parse_args(given.split()))
-    assert (found.window, found.alpha, found.log_share) == (50, 0.01, 1.0)
+    assert (found.window, found.alpha, found.rate, found.log_share) == (50, 0.01, 9.0, 1.0)
     assert found.log_redact == ("drop-inputs", "hash-ids")
-    for wrong in ("--drift-window 1", "--drift-alpha 0", "--log-share nan", "--log-files 0", "--log-redact all"):
+    for wrong in (
+        "--drift-window 1",
+        "--drift-alpha 0",
+        "--drift-rate 0",
+        "--drift-rate nan",
+        "--log-share nan",
+        "--log-files 0",
+        "--log-redact all",
+    ):
         with pytest.raises(SystemExit):
             parser.parse_args(wrong.split())
     assert "must be" in capsys.readouterr().err

@@ -4,12 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from serving.small_packages import MAKERS, make_shades
+from serving.talking import local
 from watched import Stored, add_reference, digits, make_digits, model_of, send, watched
 
+from stagewise.drift.budget import Budget
 from stagewise.drift.options import DriftError, DriftOptions
 from stagewise.drift.router import drift
 from stagewise.packaging.manifest import write_manifest
@@ -139,6 +142,27 @@ def test_a_package_without_a_reference_answers_and_says_why_drift_is_not_told(pa
     assert status == 200
     assert "has no reference.json" in model["why_not"]
     assert "stagewise_hook_errors_total 0.0" in metrics
+
+
+def test_no_more_rows_are_measured_than_was_said():
+    """A large request is paid off by those after it; what is not spent is saved up for a second only."""
+    budget, now = Budget(100), time.monotonic() + 5
+    assert [budget.spend(rows, now) for rows in (60, 60, 1)] == [True, True, False]
+    assert not budget.spend(1, now + 0.2)
+    assert [budget.spend(1, now + 0.305) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert [budget.spend(rows, now + 99) for rows in (99, 1, 1)] == [True, True, False]
+
+
+def test_rows_beyond_the_rate_are_answered_and_counted(packages):
+    async def talk(client):
+        for _ in range(5):
+            await send(client, np.zeros((250, 2), np.float32), 250)
+        return (await client.get("/v1/drift")).json()
+
+    found = local([packages["table"]], talk, routers=(drift(DriftOptions(rate=250)),))
+    measured = found["models"][0]["traffic"]["rows"]
+    assert measured + found["dropped_rows"] == 1250
+    assert 250 <= measured < 1250
 
 
 def test_a_package_without_a_reference_can_be_logged(packages, tmp_path):

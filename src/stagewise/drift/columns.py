@@ -89,8 +89,8 @@ def said(kind: str, outputs: Rows) -> Said:
         kind: of the target, ``class`` or ``number``.
         outputs: as the graph gives them.
     """
-    values = np.array(outputs[0]).reshape(-1)  # a copy: the outputs of a whole batch may be behind it
-    return Said(values, confidence(outputs) if kind == "class" else None)
+    values = outputs[0].reshape(-1).copy()  # the outputs of a whole batch may be behind it
+    return Said(values, outputs[1][np.arange(len(values)), values] if kind == "class" else None)
 
 
 def outcomes(answers: Said, labels: NDArray[Any]) -> Table:
@@ -100,7 +100,7 @@ def outcomes(answers: Said, labels: NDArray[Any]) -> Table:
     if answers.confidence is None:
         return coarse(np.abs(answers.values.astype(np.float64) - labels.reshape(-1)))[:, None]
     right = answers.values == labels.reshape(-1)
-    return coarse(np.stack([right, (answers.confidence - right).round(3)], axis=1))
+    return coarse(np.stack([right, (answers.confidence.round(3) - right).round(3)], axis=1))
 
 
 def confidence(outputs: Rows) -> NDArray[np.float32]:

@@ -106,7 +106,7 @@ def _told(judged: Judged) -> dict[str, Any]:
         "alarm": verdict.alarm,
         "drifted": [shift.name for shift in verdict.drifted],
         "columns": [
-            {"name": shift.name, "p": shift.p, "adjusted_p": shift.adjusted, "psi": shift.psi}
+            {"name": shift.name, "p": shift.p, "adjusted_p": shift.adjusted, "psi": shift.psi, "mean": shift.mean}
             for shift in verdict.shifts
         ],
     }

@@ -29,6 +29,8 @@ class DriftOptions:
     """Rows that are judged together; each is judged once."""
     alpha: float = ALPHA
     """Share of the windows that give an alarm although nothing changed, at most."""
+    rate: float = 200.0
+    """Rows per second that are measured, of all versions together; the others are answered only."""
     kept: int = 10_000
     """Answers for which a label may still come."""
     log: Path | None = None
@@ -51,6 +53,8 @@ def add_drift_arguments(parser: argparse.ArgumentParser) -> None:
                        help=f"rows that are judged together ({one.window})")  # fmt: skip
     drift.add_argument("--drift-alpha", type=_share, default=one.alpha, metavar="P",
                        help=f"share of the windows that may give a false alarm ({one.alpha})")  # fmt: skip
+    drift.add_argument("--drift-rate", type=_rate, default=one.rate, metavar="N",
+                       help=f"rows per second that are measured, of all that come ({one.rate:g})")  # fmt: skip
     drift.add_argument("--feedback-kept", type=_whole(1, 10_000_000), default=one.kept, metavar="N",
                        help=f"answers for which a label may still come ({one.kept:,})")  # fmt: skip
     log = parser.add_argument_group("log of requests (none without --log; never holds inputs as they were sent)")
@@ -79,6 +83,7 @@ def read_drift_options(parsed: argparse.Namespace) -> DriftOptions:
     return DriftOptions(
         window=parsed.drift_window,
         alpha=parsed.drift_alpha,
+        rate=parsed.drift_rate,
         kept=parsed.feedback_kept,
         log=parsed.log,
         log_share=parsed.log_share,
@@ -96,6 +101,13 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
         return value
 
     return whole
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 1 <= value <= 1e9:
+        raise argparse.ArgumentTypeError("must be from 1 to 1,000,000,000")
+    return value
 
 
 def _share(text: str) -> float:

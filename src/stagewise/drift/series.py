@@ -27,7 +27,7 @@ class DriftSeries(Collector):
 
     Args:
         watched: gives them.
-        dropped: rows that came faster than they could be measured.
+        dropped: rows that came faster than they are measured.
         labels: labels that came back, by what became of them.
     """
 
@@ -46,6 +46,11 @@ class DriftSeries(Collector):
         p = GaugeMetricFamily("stagewise_drift_p", "Adjusted p of a column", labels=(*_WHO, "column"))
         psi = GaugeMetricFamily("stagewise_drift_psi", "Population stability index", labels=(*_WHO, "column"))
         accuracy = GaugeMetricFamily("stagewise_drift_accuracy", "Of the last window with labels", labels=_WHO)
+        over = GaugeMetricFamily(
+            "stagewise_drift_overconfidence",
+            "Mean confidence minus accuracy of the last window with labels",
+            labels=_WHO,
+        )
         for who, monitor in self._watched():
             for name, part in monitor.parts.items():
                 windows.add_metric((*who, name), part.windows)
@@ -59,11 +64,13 @@ class DriftSeries(Collector):
                     psi.add_metric((*who, shift.name), shift.psi)
                     if shift.name == "outcome.correct":
                         accuracy.add_metric(who, shift.shares[1])
+                    if shift.name == "outcome.overconfidence" and shift.mean is not None:
+                        over.add_metric(who, shift.mean)
         dropped = CounterMetricFamily("stagewise_drift_dropped_rows", "Rows that were not measured", self._dropped())
         feedback = CounterMetricFamily("stagewise_feedback", "Labels that came back", labels=("outcome",))
         for outcome, count in self._labels().items():
             feedback.add_metric((outcome,), count)
-        yield from (windows, alarms, alarm, smallest, p, psi, accuracy, dropped, feedback)
+        yield from (windows, alarms, alarm, smallest, p, psi, accuracy, over, dropped, feedback)
 
 
 def shown(part: Part) -> list[Shift]:

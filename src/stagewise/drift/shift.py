@@ -24,6 +24,8 @@ class Shift(NamedTuple):
     """Population stability index, how large the shift is: below 0.1 small, above 0.25 large, if the window is large."""
     shares: list[float]
     """Of the window's rows in each of the reference's bins; last, of a number, those where it is missing."""
+    mean: float | None
+    """Of the window's numbers; None of a category, and where all are missing."""
 
 
 class Verdict(NamedTuple):
@@ -68,7 +70,7 @@ def judge(entries: Sequence[Mapping[str, Any]], rows: int, window: Table, alpha:
     shifts = []
     for entry, column, p, adjusted in zip(entries, values, found, holm(found), strict=True):
         psi, shares = _psi(entry, rows, column)
-        shifts.append(Shift(entry["name"], p, adjusted, psi, shares))
+        shifts.append(Shift(entry["name"], p, adjusted, psi, shares, _mean(entry, column)))
     return Verdict(len(window), alpha, shifts)
 
 
@@ -102,18 +104,24 @@ def _number_tests(entry: Mapping[str, Any], rows: int, values: NDArray[Any]) -> 
     below never more: so ties only make the test more careful.
     """
     missing = entry["missing"]
-    known = values[~np.isnan(values)]
+    known = np.sort(values[~np.isnan(values)])
     found = _share_tests(missing, len(values) - len(known), rows, len(values))
-    for rank, edge in zip(entry["ranks"], np.asarray(entry["edges"], np.float32), strict=True):
-        mass = tails.below_rank(rank, rows - missing, len(known))
-        found.append(tails.at_most(mass, int((known <= edge).sum())))
-        found.append(tails.at_least(mass, int((known < edge).sum())))
+    edges = np.asarray(entry["edges"], np.float32)
+    below, up_to = (np.searchsorted(known, edges, side).tolist() for side in ("left", "right"))
+    for rank, fewer, most in zip(entry["ranks"], below, up_to, strict=True):
+        count = tails.tails_below_rank(rank, rows - missing, len(known))
+        found += [float(count.at_most[most]), float(count.at_least[fewer])]
     return found
 
 
 def _share_tests(before: int, now: int, rows: int, count: int) -> list[float]:
-    mass = tails.drawn(before + now, rows, count)
-    return [tails.at_most(mass, now), tails.at_least(mass, now)]
+    both = tails.tails_drawn(before + now, rows, count)
+    return [float(both.at_most[now]), float(both.at_least[now])]
+
+
+def _mean(entry: Mapping[str, Any], values: NDArray[Any]) -> float | None:
+    known = values[~np.isnan(values)]
+    return None if "labels" in entry or not len(known) else float(known.mean(dtype=np.float64))
 
 
 def _psi(entry: Mapping[str, Any], rows: int, values: NDArray[Any]) -> tuple[float, list[float]]:

@@ -1,11 +1,15 @@
 """Exact tails of the two counts that a window of new rows is compared by. Nothing is simulated, nothing approximate."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Mass = NDArray[np.float64]
+
+_USUAL = 1000
+"""Rows of a window whose tails are kept: all that are kept take 16 MB at most."""
 
 
 def below_rank(rank: int, rows: int, count: int) -> Mass:
@@ -42,14 +46,38 @@ def drawn(marked: int, rows: int, count: int) -> Mass:
     return mass
 
 
-def at_most(mass: Mass, found: int) -> float:
-    """The probability of ``found`` or fewer."""
-    return min(1.0, float(mass[: found + 1].sum()))
+class Tails(NamedTuple):
+    """Both tails of a count, each summed from its own end, so that small ones keep their digits."""
+
+    at_most: Mass
+    """The probability of 0, of 1 or fewer, of 2 or fewer, ..."""
+    at_least: Mass
+    """The probability of 0 or more, of 1 or more, ..."""
 
 
-def at_least(mass: Mass, found: int) -> float:
-    """The probability of ``found`` or more."""
-    return min(1.0, float(mass[found:].sum()))
+def tails(mass: Mass) -> Tails:
+    """The tails of the probabilities of 0, 1, ..."""
+    return Tails(np.minimum(1.0, np.cumsum(mass)), np.minimum(1.0, np.cumsum(mass[::-1])[::-1]))
+
+
+def tails_below_rank(rank: int, rows: int, count: int) -> Tails:
+    """The tails of ``below_rank``; those of windows of a usual size are kept, since all windows ask for the same."""
+    return _kept_below_rank(rank, rows, count) if count <= _USUAL else tails(below_rank(rank, rows, count))
+
+
+def tails_drawn(marked: int, rows: int, count: int) -> Tails:
+    """The tails of ``drawn``, kept likewise."""
+    return _kept_drawn(marked, rows, count) if count <= _USUAL else tails(drawn(marked, rows, count))
+
+
+@lru_cache(maxsize=512)
+def _kept_below_rank(rank: int, rows: int, count: int) -> Tails:
+    return tails(below_rank(rank, rows, count))
+
+
+@lru_cache(maxsize=512)
+def _kept_drawn(marked: int, rows: int, count: int) -> Tails:
+    return tails(drawn(marked, rows, count))
 
 
 @lru_cache(maxsize=16)

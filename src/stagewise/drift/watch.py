@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stagewise.drift.budget import Budget
 from stagewise.drift.columns import Columns, said
 from stagewise.drift.feedback import Kept
 from stagewise.drift.log import RequestLog, line_of, redactions_of
@@ -80,6 +81,7 @@ class Watch:
             self._log = RequestLog(options.log, options.log_bytes, options.log_files, redactions)
         self.kept: Kept[Seen] = Kept(options.kept)
         self.labels = {"taken": 0, "unknown": 0, "refused": 0}
+        self._budget = Budget(options.rate)
         self.dropped = 0
         self._seen: dict[tuple[str, str, str], Seen] = {}
         self._waiting: list[Batch] = []
@@ -97,7 +99,8 @@ class Watch:
         if seen.monitor and seen.monitor.outcomes:
             self.kept.keep(answered.request_id, seen, said(seen.kind, answered.outputs))
         logged = self._log is not None and random.random() < self._options.log_share
-        if not logged and seen.monitor is None:
+        if not logged and not (seen.monitor and self._budget.spend(len(answered.rows))):
+            self.dropped += len(answered.rows) if seen.monitor else 0
             return
         self._waiting.append(Batch(seen, answered.request_id, answered.rows, answered.outputs, logged))
         self._rows += len(answered.rows)
