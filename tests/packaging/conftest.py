@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import CANDIDATES, CLASSES, INGEST, METRICS, PARTS, Inputs, probabilities_of, write_graph, write_json
-from drift.watched import Stored, run
 from safetensors.numpy import save_file
+from watched import Stored, run
 
 from stagewise.data.features.entries import ImageEntry
 from stagewise.data.schema import ClassTarget, DataSchema, SplitInfo, write_schema

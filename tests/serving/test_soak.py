@@ -1,4 +1,5 @@
-"""Half an hour at seven tenths of what the service can do: no error, and no memory that grows.
+"""Half an hour at seven tenths of what the service can do: no error, and no memory that grows. Drift is watched, and
+every twentieth request logged, within files of bounded size.
 
 STAGEWISE_SOAK_SECONDS says how long (1800). Reports figures on standard output: `pytest -m long -s`.
 """
@@ -10,14 +11,16 @@ import time
 
 import pytest
 from talking import Live, live, read_answer, request
+from watched import digits, make_digits
 
 SECONDS = float(os.environ.get("STAGEWISE_SOAK_SECONDS", 1800))
 CLIENTS = 4
 LOAD = 0.7
 GROWTH = 1.1
+LOG_BYTES = 2**20
 ASKED = [
+    *(request("POST", "/v1/predict", row.tobytes(), "application/octet-stream") for row in digits()[2].inputs),
     request("POST", "/v1/predict", b'{"input": [[120, 121], [119, 120]]}', "application/json"),
-    request("POST", "/v1/predict", bytes([120] * 24), "application/octet-stream"),
     request("POST", "/v1/models/prices/predict", b'{"input": {"rooms": 3, "colour": "new"}}', "application/json"),
     request("POST", "/v1/models/texts/predict", b'{"input": "a good film"}', "application/json"),
 ]
@@ -52,8 +55,11 @@ def load(service: Live, seconds: float, pause: float) -> dict[int, int]:
 
 
 @pytest.mark.long
-def test_memory_stays_and_nothing_fails(packages):
-    with live(packages["image"], packages["table"], packages["text"]) as service:
+def test_memory_stays_and_nothing_fails(packages, tmp_path):
+    log = tmp_path / "requests.jsonl"
+    options = ("--log", log, "--log-share", 0.05, "--log-bytes", LOG_BYTES, "--log-files", 3)
+    served = (make_digits(tmp_path / "digits"), packages["table"], packages["text"])
+    with live(*served, *options) as service:
         warm = max(2.0, SECONDS / 60)
         most = sum(load(service, warm, 0.0).values()) / warm
         pause = CLIENTS / most * (1 / LOAD - 1)
@@ -61,6 +67,7 @@ def test_memory_stays_and_nothing_fails(packages):
         before = memory(service)
         statuses = load(service, SECONDS, pause)
         after = memory(service)
+        drift = service.get("/v1/drift").json()
         code, errors = service.stop()
     total = sum(statuses.values())
     print(f"\n{total:,} answers in {SECONDS:g} s ({total / SECONDS:,.0f}/s of {most:,.0f}/s); {statuses}")
@@ -68,4 +75,12 @@ def test_memory_stays_and_nothing_fails(packages):
     assert statuses.keys() == {200, 400}
     assert statuses[400] <= total // 50 + CLIENTS
     assert after < before * GROWTH
-    assert (code, errors) == (0, "")
+    print(f"{drift['models'][0]['traffic']['windows']} windows, {drift['dropped_rows']:,} rows not measured")
+    assert code == 0
+    assert not re.search("ERROR|Traceback", errors), errors
+    assert (
+        drift["models"][0]["traffic"]["windows"] >= SECONDS * 100 / 500
+    )  # 200 rows a second, of which some are no digits
+    sizes = [file.stat().st_size for file in tmp_path.glob("requests.jsonl*")]
+    assert 0 < len(sizes) <= 3
+    assert max(sizes) <= LOG_BYTES

@@ -87,6 +87,10 @@ def _shares(entry: Mapping[str, Any], shift: Shift) -> Markup:
 
 
 def _bin_names(bins: list[float]) -> list[str]:
-    edges = np.asarray(bins, np.float32).tolist()
-    names = [f"up to {edge:.4g}" for edge in edges]
-    return [*names, f"above {edges[-1]:.4g}" if edges else "all", "missing"]
+    edges = np.asarray(bins, np.float32)
+    # A value with a bin of its own has an edge right below it, which would be written like the value.
+    after = np.nextafter(edges, np.float32(np.inf))
+    names = [
+        f"below {above:.4g}" if above in edges else f"up to {edge:.4g}" for edge, above in zip(edges, after, strict=True)
+    ]
+    return [*names, f"above {edges[-1]:.4g}" if len(edges) else "all", "missing"]

@@ -82,7 +82,8 @@ def describe(column: Column, values: NDArray[Any]) -> dict[str, Any]:
 
     Of a category, how often each label came. Of a number, some of its values by their rank (``ranks``, ``edges``: the
     ranks are fixed by the number of values alone, which is what makes the test exact), and how many values lie in
-    each bin between tenths (``bins``, ``counts``: at most the first, ..., above the last).
+    each bin between tenths (``bins``, ``counts``: at most the first, ..., above the last). A value that takes more
+    than a tenth has a bin of its own, so that what goes below it is seen.
     """
     if column.labels:
         counts = np.bincount(values.astype(np.int64), minlength=len(column.labels))
@@ -93,7 +94,8 @@ def describe(column: Column, values: NDArray[Any]) -> dict[str, Any]:
     )
     edges = [plain(known[rank - 1]) for rank in ranks]
     tenths = [round(level * (len(known) + 1)) for level in _LEVELS if 0.1 <= level <= 0.9]
-    bins = sorted({edge for rank, edge in zip(ranks, edges, strict=True) if rank in tenths} or set(edges))
+    cuts = [edge for rank, edge in zip(ranks, edges, strict=True) if rank in tenths] or edges
+    bins = sorted({*cuts, *(_just_below(edge) for edge in cuts if cuts.count(edge) > 1)})
     return {
         "name": column.name,
         "missing": len(values) - len(known),
@@ -107,6 +109,12 @@ def describe(column: Column, values: NDArray[Any]) -> dict[str, Any]:
 def plain(value: Any) -> float:
     """A float32 with the fewest digits that give it again."""
     return float(str(np.float32(value)))
+
+
+def _just_below(value: float) -> float:
+    """The next smaller float32; the value itself where there is none."""
+    least = np.finfo(np.float32).min
+    return plain(max(np.nextafter(np.float32(value), np.float32(-np.inf)), least))
 
 
 def bin_counts(bins: Sequence[float], known: NDArray[Any]) -> list[int]:

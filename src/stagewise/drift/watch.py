@@ -17,6 +17,7 @@ from stagewise.drift.monitor import Monitor
 from stagewise.drift.options import DriftOptions, Redaction
 from stagewise.drift.reference import FILE, check_reference
 from stagewise.drift.series import DriftSeries, Watched
+from stagewise.drift.shift import Verdict
 from stagewise.packaging import integrity
 from stagewise.packaging.predictor import PredictorError
 from stagewise.serving.models import Package
@@ -42,6 +43,7 @@ class Seen:
         self.monitor: Monitor | None = None
         self.why = ""
         """Why there is no monitor."""
+        self._drifts = False
         self.kind: str = package.schema["target"]["kind"]
         try:
             self.columns = Columns(package.schema)
@@ -49,6 +51,15 @@ class Seen:
             self.monitor = Monitor(self.columns, reference, options.window, options.alpha)
         except (ValueError, PredictorError) as error:
             self.why = integrity.told(error, 300)
+
+    def tell(self, verdict: Verdict) -> None:
+        """Write into the service's log where drift begins and ends, and not every window in between."""
+        if verdict.alarm and not self._drifts:
+            names = ", ".join(shift.name for shift in verdict.drifted[:5])
+            LOG.warning("%s %s: drift in %s (p %.2g)", *self.who[:2], names, verdict.smallest)
+        elif self._drifts and not verdict.alarm:
+            LOG.info("%s %s: a window without drift again", *self.who[:2])
+        self._drifts = verdict.alarm
 
 
 class Batch(NamedTuple):
@@ -182,9 +193,7 @@ class Watch:
         table = seen.columns.table(rows, outputs)
         if seen.monitor:
             for verdict in seen.monitor.traffic.add(table):
-                if verdict.alarm:
-                    names = ", ".join(shift.name for shift in verdict.drifted[:5])
-                    LOG.warning("%s %s: drift in %s (p %.2g)", *seen.who[:2], names, verdict.smallest)
+                seen.tell(verdict)
         first = 0
         for batch in batches:
             last = first + len(batch.rows)
