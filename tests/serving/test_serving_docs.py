@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import yaml
 from talking import local
 from test_predict import GREY
 
@@ -73,6 +74,29 @@ def test_every_option_that_is_named_is_there():
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", commands))
     assert named
     assert not named - known
+
+
+def test_the_commands_of_containers_are_understood():
+    """What the Dockerfile and the Deployment say together is parsed as one command line."""
+    command = json.loads(re.search(r"^ENTRYPOINT (.*)$", GUIDE, re.MULTILINE)[1])
+    documents = [
+        found for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL) for found in yaml.safe_load_all(block)
+    ]
+    deployment, service, alerts = documents
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert command[:3] == ["python", "-m", "stagewise.serving"]
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    add_drift_arguments(parser)
+    options = parser.parse_args([*command[3:], *container["args"]])
+    (port,) = container["ports"]
+    assert port["containerPort"] == options.port == service["spec"]["ports"][0]["targetPort"]
+    probes = {container[name]["httpGet"]["path"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+    assert probes == {"/readyz", "/healthz"}
+    pod = deployment["spec"]["template"]
+    assert pod["spec"]["terminationGracePeriodSeconds"] > options.drain_seconds + options.stop_seconds
+    assert service["spec"]["selector"] == pod["metadata"]["labels"] == deployment["spec"]["selector"]["matchLabels"]
+    assert len({rule["alert"] for rule in alerts["groups"][0]["rules"]}) == len(alerts["groups"][0]["rules"])
 
 
 def test_every_limit_and_every_status_is_told():
