@@ -29,7 +29,7 @@ docs: $(READY) ## write the generated pages and pictures of docs/ again
 
 lock: ## write requirements.lock again from pyproject.toml, in a fresh environment
 	@rm -rf .stagewise/lock && $(PYTHON) -m venv .stagewise/lock
-	@.stagewise/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[dev,serve]'
+	@.stagewise/lock/bin/python -m pip install --quiet 'setuptools>=77' '.[pipeline,dev,serve]'
 	@.stagewise/lock/bin/python -m pip freeze --all --exclude pip --exclude stagewise \
 		| sed -E 's/\+[a-z0-9]+$$//' | grep -vE '^(-e|nvidia|triton|cuda)' > requirements.lock
 	@rm -rf .stagewise/lock build/lib build/bdist*

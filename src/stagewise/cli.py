@@ -198,8 +198,10 @@ def _add_layout(commands: Any) -> None:
 
 def _repro(options: argparse.Namespace) -> int:
     from stagewise.config.reproduce import reproduce
+    from stagewise.extras import require
     from stagewise.summary import print_summary
 
+    require("dvc")
     code = reproduce(Path.cwd(), options.arguments)
     if code == 0 and not options.arguments:  # a part of the pipeline leaves figures of an earlier run
         print_summary(Path.cwd())

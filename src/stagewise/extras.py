@@ -10,10 +10,9 @@ MODULES = {
     },
     "parquet": {"pyarrow"},
     "pipeline": {
-        "annotated_types", "cmaes", "cyclonedx", "datasketch", "dvc", "dvc_data", "dvc_objects", "dvc_render", "fsspec",
-        "hydra", "hydra_plugins", "matplotlib", "omegaconf", "onnx", "onnxscript", "optuna", "packageurl", "packaging",
-        "psutil", "pytorch_lightning", "safetensors", "scipy", "sklearn", "tensorboard", "torch", "torch_pruning",
-        "torchmetrics", "typing_extensions",
+        "aiohttp", "cyclonedx", "datasketch", "dvc", "dvc_data", "hydra", "joblib", "lightning_fabric", "matplotlib",
+        "omegaconf", "onnx", "optuna", "packageurl", "psutil", "pytorch_lightning", "safetensors", "scipy", "sklearn",
+        "torch", "torch_pruning", "torchmetrics", "voluptuous",
     },
 }  # fmt: skip
 """By extra, the modules that this project imports and that come with it alone."""

@@ -1,4 +1,4 @@
-"""The page of packages in headless Chromium, which needs Playwright (``pip install playwright``)."""
+"""The page of packages in headless Chromium, by Playwright."""
 
 import shutil
 import threading

@@ -20,6 +20,7 @@ from stagewise.serving.service import Service
 PATIENCE = 60
 """Seconds after which a test gives up; nothing is expected to take nearly as long."""
 JSON = {"content-type": "application/json"}
+SERVE = (sys.executable, "-m", "stagewise.serving")
 
 
 @dataclass
@@ -154,9 +155,11 @@ def read_answer(connection: socket.socket) -> Answer:
 
 
 @contextmanager
-def live(*arguments: object, environment: dict[str, str] | None = None) -> Iterator[Live]:
+def live(
+    *arguments: object, environment: dict[str, str] | None = None, start: tuple[str, ...] = SERVE
+) -> Iterator[Live]:
     """A service on a free port, ended in any case."""
-    command = [sys.executable, "-m", "stagewise.serving", *map(str, arguments), "--port", "0"]
+    command = [*start, *map(str, arguments), "--port", "0"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -11,15 +11,13 @@ import time
 
 import pytest
 from talking import Live, live, read_answer, request
-from watched import digits, make_digits
 
 SECONDS = float(os.environ.get("STAGEWISE_SOAK_SECONDS", 1800))
 CLIENTS = 4
 LOAD = 0.7
 GROWTH = 1.1
 LOG_BYTES = 2**20
-ASKED = [
-    *(request("POST", "/v1/predict", row.tobytes(), "application/octet-stream") for row in digits()[2].inputs),
+OTHERS = [
     request("POST", "/v1/predict", b'{"input": [[120, 121], [119, 120]]}', "application/json"),
     request("POST", "/v1/models/prices/predict", b'{"input": {"rooms": 3, "colour": "new"}}', "application/json"),
     request("POST", "/v1/models/texts/predict", b'{"input": "a good film"}', "application/json"),
@@ -31,22 +29,22 @@ def memory(service: Live) -> float:
     return float(re.search(r"\nprocess_resident_memory_bytes (\S+)", service.get("/metrics").body.decode())[1])
 
 
-def ask(service: Live, seconds: float, pause: float, statuses: dict[int, int]) -> None:
+def ask(service: Live, asked: list[bytes], seconds: float, pause: float, statuses: dict[int, int]) -> None:
     """Ask in turn, a bad request among fifty, with a pause after each answer."""
     until, count = time.monotonic() + seconds, 0
     with service.connect() as connection:
         while time.monotonic() < until:
-            connection.sendall(REFUSED if count % 50 == 49 else ASKED[count % len(ASKED)])
+            connection.sendall(REFUSED if count % 50 == 49 else asked[count % len(asked)])
             status = read_answer(connection).status
             statuses[status] = statuses.get(status, 0) + 1
             count += 1
             time.sleep(pause)
 
 
-def load(service: Live, seconds: float, pause: float) -> dict[int, int]:
+def load(service: Live, asked: list[bytes], seconds: float, pause: float) -> dict[int, int]:
     """How many answers of each status all clients together got."""
     found: list[dict[int, int]] = [{} for _ in range(CLIENTS)]
-    threads = [threading.Thread(target=ask, args=(service, seconds, pause, one)) for one in found]
+    threads = [threading.Thread(target=ask, args=(service, asked, seconds, pause, one)) for one in found]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -56,16 +54,20 @@ def load(service: Live, seconds: float, pause: float) -> dict[int, int]:
 
 @pytest.mark.long
 def test_memory_stays_and_nothing_fails(packages, tmp_path):
+    from watched import digits, make_digits  # not above: scikit-learn takes seconds of every collection
+
+    rows = [request("POST", "/v1/predict", row.tobytes(), "application/octet-stream") for row in digits()[2].inputs]
+    asked = [one for number, row in enumerate(rows) for one in (row, OTHERS[number % len(OTHERS)])]
     log = tmp_path / "requests.jsonl"
     options = ("--log", log, "--log-share", 0.05, "--log-bytes", LOG_BYTES, "--log-files", 3)
     served = (make_digits(tmp_path / "digits"), packages["table"], packages["text"])
     with live(*served, *options) as service:
         warm = max(2.0, SECONDS / 60)
-        most = sum(load(service, warm, 0.0).values()) / warm
+        most = sum(load(service, asked, warm, 0.0).values()) / warm
         pause = CLIENTS / most * (1 / LOAD - 1)
-        load(service, warm, pause)
+        load(service, asked, warm, pause)
         before = memory(service)
-        statuses = load(service, SECONDS, pause)
+        statuses = load(service, asked, SECONDS, pause)
         after = memory(service)
         drift = service.get("/v1/drift").json()
         code, errors = service.stop()

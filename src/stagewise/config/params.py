@@ -10,14 +10,14 @@ choice and whose other keys are values laid over it::
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import OverrideParseException
 
 from stagewise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 Params = dict[str, Any]
 
@@ -93,7 +93,11 @@ def split_choices(params: Params, groups: set[str]) -> tuple[dict[str, str], Par
     return choices, values
 
 
-def _parse(overrides: Sequence[str]) -> list[Override]:
+def _parse(overrides: Sequence[str]) -> "list[Override]":
+    # `stagewise verify` reads params.yaml too, where Hydra need not be installed.
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except OverrideParseException as error:

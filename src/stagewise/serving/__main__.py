@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stagewise.drift.options import add_drift_arguments, read_drift_options
 from stagewise.errors import StagewiseError
+from stagewise.extras import explain_missing
 from stagewise.serving.options import add_arguments, read_options
 
 
@@ -18,6 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(parser.parse_args(arguments))
     except StagewiseError as error:
         print(f"stagewise serve: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (told := explain_missing(error)) is None:
+            raise
+        print(f"stagewise serve: {told}", file=sys.stderr)
         return 2
     return 0
 
