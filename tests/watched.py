@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression
 
 from stagewise.drift.options import DriftOptions
 from stagewise.drift.reference import FILE, make_reference, write_reference
-from stagewise.drift.router import drift
 from stagewise.packaging.manifest import write_manifest
+from stagewise.serving.drift.router import drift
 
 TRAINED, REFERENCE = 900, 450
 

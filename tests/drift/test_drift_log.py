@@ -11,7 +11,6 @@ from pages import Page
 from watched import digits, make_digits, model_of, send, watched
 
 from stagewise.drift.columns import Said
-from stagewise.drift.feedback import Kept
 from stagewise.drift.log import RequestLog, drop_inputs, hash_ids, read_log
 from stagewise.drift.options import (
     DriftError,
@@ -22,6 +21,7 @@ from stagewise.drift.options import (
 )
 from stagewise.drift.report import run_drift
 from stagewise.drift.window import Window
+from stagewise.serving.drift.feedback import Kept
 
 WINDOW = 150
 

@@ -12,11 +12,11 @@ from serving.small_packages import MAKERS, make_shades
 from serving.talking import local
 from watched import Stored, add_reference, digits, make_digits, model_of, send, watched
 
-from stagewise.drift.budget import Budget
 from stagewise.drift.options import DriftError, DriftOptions
-from stagewise.drift.router import drift
 from stagewise.packaging.manifest import write_manifest
 from stagewise.serving.app import create_app
+from stagewise.serving.drift.budget import Budget
+from stagewise.serving.drift.router import drift
 from stagewise.serving.options import Options
 from stagewise.serving.service import Service
 
@@ -218,7 +218,7 @@ def test_several_models_are_watched_apart(packages):
 
 
 def test_the_service_does_without_the_libraries_of_the_pages():
-    code = "import stagewise.drift.router, sys; print([name for name in sys.argv[1:] if name in sys.modules])"
+    code = "import stagewise.serving.drift.router, sys; print([name for name in sys.argv[1:] if name in sys.modules])"
     names = ["scipy", "torch", "sklearn", "jinja2", "matplotlib"]
     found = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"

@@ -162,6 +162,51 @@ def test_who_waited_too_long_is_given_up():
     assert runs == [[0]]
 
 
+def test_a_lone_request_is_run_at_once():
+    async def talk(batcher, _):
+        return doubled(batcher.run_alone(rows(3, 4))), batcher.run_alone(rows(1, 2, 3)), batcher.pending
+
+    result, seen, runs = batched(talk, rows=2)
+    assert result == ([6, 8], None, 0)
+    assert (seen, runs) == ([2], [[3, 4]])
+
+
+def test_nobody_is_run_past_those_who_wait():
+    async def talk(batcher, run):
+        first = await held(batcher, run)
+        refused = batcher.run_alone(rows(2))
+        run.gate.set()
+        await first
+        return refused, doubled(batcher.run_alone(rows(2)))
+
+    result, _, _ = batched(talk)
+    assert result == (None, [4])
+
+
+def test_a_slow_model_does_not_hold_up_the_event_loop_twice():
+    async def talk(batcher, run):
+        run.gate.clear()
+        timer = threading.Timer(0.1, run.gate.set)
+        timer.start()
+        found = doubled(batcher.run_alone(rows(1))), batcher.run_alone(rows(1)), doubled(await batcher.submit(rows(1)))
+        timer.join()
+        return found
+
+    result, _, _ = batched(talk)
+    assert result == ([2], None, [2])
+
+
+def test_what_a_lone_request_raises_is_its_own():
+    async def talk(batcher, _):
+        with pytest.raises(ValueError, match="negative"):
+            batcher.run_alone(rows(-1))
+        return doubled(await batcher.submit(rows(5)))
+
+    result, _, runs = batched(talk)
+    assert result == [10]
+    assert runs == [[-1], [5]]
+
+
 def test_closing_finishes_what_was_queued():
     async def talk(batcher, run):
         first = await held(batcher, run)

@@ -10,7 +10,7 @@ from talking import local
 from test_predict import GREY
 
 from stagewise.drift.options import DriftOptions, add_drift_arguments, add_drift_command_arguments
-from stagewise.drift.router import drift
+from stagewise.serving.drift.router import drift
 from stagewise.serving.options import Limits, Options, Share, add_arguments
 from stagewise.serving.problems import KINDS
 

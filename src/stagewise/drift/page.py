@@ -91,6 +91,7 @@ def _bin_names(bins: list[float]) -> list[str]:
     # A value with a bin of its own has an edge right below it, which would be written like the value.
     after = np.nextafter(edges, np.float32(np.inf))
     names = [
-        f"below {above:.4g}" if above in edges else f"up to {edge:.4g}" for edge, above in zip(edges, after, strict=True)
+        f"below {above:.4g}" if above in edges else f"up to {edge:.4g}"
+        for edge, above in zip(edges, after, strict=True)
     ]
     return [*names, f"above {edges[-1]:.4g}" if len(edges) else "all", "missing"]

@@ -16,6 +16,7 @@ ROWS = 5000
 """Most rows that it is made of."""
 
 _LEVELS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+_FEW = 5
 _BATCH = 64
 _MOST_ROWS = 10_000_000
 
@@ -83,7 +84,8 @@ def describe(column: Column, values: NDArray[Any]) -> dict[str, Any]:
     Of a category, how often each label came. Of a number, some of its values by their rank (``ranks``, ``edges``: the
     ranks are fixed by the number of values alone, which is what makes the test exact), and how many values lie in
     each bin between tenths (``bins``, ``counts``: at most the first, ..., above the last). A value that takes more
-    than a tenth has a bin of its own, so that what goes below it is seen.
+    than a tenth has a bin of its own, so that what goes below it is seen; where that leaves few, there are bins further
+    out, too.
     """
     if column.labels:
         counts = np.bincount(values.astype(np.int64), minlength=len(column.labels))
@@ -94,7 +96,9 @@ def describe(column: Column, values: NDArray[Any]) -> dict[str, Any]:
     )
     edges = [plain(known[rank - 1]) for rank in ranks]
     tenths = [round(level * (len(known) + 1)) for level in _LEVELS if 0.1 <= level <= 0.9]
-    cuts = [edge for rank, edge in zip(ranks, edges, strict=True) if rank in tenths] or edges
+    cuts = [edge for rank, edge in zip(ranks, edges, strict=True) if rank in tenths]
+    if len(set(cuts)) < _FEW:
+        cuts = edges
     bins = sorted({*cuts, *(_just_below(edge) for edge in cuts if cuts.count(edge) > 1)})
     return {
         "name": column.name,

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         StagewiseError: an option or a package cannot be used.
     """
     chosen = read_options(options)
-    from stagewise.drift.router import drift  # the libraries of the extra, which --help does without
+    from stagewise.serving.drift.router import drift  # the libraries of the extra, which --help does without
     from stagewise.serving.server import serve
 
     serve(options.packages, chosen, (drift(read_drift_options(options)),))

@@ -17,6 +17,8 @@ Outputs = list[NDArray[Any]]
 Run = Callable[[list[NDArray[Any]]], Outputs]
 """From rows to the graph's outputs, whose first side is the rows."""
 
+_ALONE_SECONDS = 0.002
+
 
 class Ran(NamedTuple):
     """What a request gets back: its own part of the outputs, and how long its rows had waited."""
@@ -34,10 +36,10 @@ class _Job:
 
 
 class Batcher:
-    """Runs a model in a thread of its own; everything but the run happens in the event loop that made it.
+    """Runs a model in a thread of its own; everything else happens in the event loop that made it.
 
     Args:
-        run: called in the thread only.
+        run: called by one thread at a time.
         settings: sizes of a run and of the queue.
         patience: seconds after which a waiting request is given up.
         observe: told (rows, seconds) of every run, in the event loop.
@@ -72,6 +74,21 @@ class Batcher:
         future: asyncio.Future[Ran] = self._loop.create_future()
         self._jobs.put(_Job(rows, future, time.monotonic()))
         return future
+
+    def run_alone(self, rows: list[NDArray[Any]]) -> Ran | None:
+        """Run a request's rows here and now; None where others wait, or it may hold up the event loop for long.
+
+        For a request that is the only one: two threads that wake each other cost more than a small model's run.
+
+        Raises:
+            Exception: whatever the run raises.
+        """
+        if self._pending or len(rows) > self._settings.rows or len(rows) * self._seconds > _ALONE_SECONDS:
+            return None
+        began = time.monotonic()
+        outputs = self._run(rows)
+        self._ran(len(rows), time.monotonic() - began)
+        return Ran(outputs, 0.0)
 
     async def close(self) -> None:
         """Finish what was queued, and end the thread."""
@@ -139,8 +156,7 @@ class Batcher:
     def _deliver(self, batch: list[_Job], seconds: float) -> None:
         rows = sum(len(job.rows) for job in batch)
         self._pending -= rows
-        self._seconds += 0.1 * (seconds / rows - self._seconds)
-        self._observe(rows, seconds)
+        self._ran(rows, seconds)
         for job in batch:
             if job.future.done():
                 continue
@@ -148,6 +164,10 @@ class Batcher:
                 job.future.set_result(job.result)
             elif job.result is not None:
                 job.future.set_exception(job.result)
+
+    def _ran(self, rows: int, seconds: float) -> None:
+        self._seconds += 0.1 * (seconds / rows - self._seconds)
+        self._observe(rows, seconds)
 
 
 def _parts(outputs: Outputs, jobs: list[_Job]) -> Iterator[Outputs]:

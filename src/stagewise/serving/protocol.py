@@ -92,6 +92,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head, self._in_body = False, True
         self._stop_timer()
         super().on_headers_complete()
+        self.scope["stagewise.requests"] = self.tasks  # type: ignore[typeddict-unknown-key]  # the task begins later
 
     def on_message_complete(self) -> None:
         """Nothing is owed."""

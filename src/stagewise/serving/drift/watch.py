@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stagewise.drift.budget import Budget
 from stagewise.drift.columns import Columns, said
-from stagewise.drift.feedback import Kept
 from stagewise.drift.log import RequestLog, line_of, redactions_of
 from stagewise.drift.monitor import Monitor
 from stagewise.drift.options import DriftOptions, Redaction
 from stagewise.drift.reference import FILE, check_reference
-from stagewise.drift.series import DriftSeries, Watched
 from stagewise.drift.shift import Verdict
 from stagewise.packaging import integrity
 from stagewise.packaging.predictor import PredictorError
+from stagewise.serving.drift.budget import Budget
+from stagewise.serving.drift.feedback import Kept
+from stagewise.serving.drift.series import DriftSeries, Watched
 from stagewise.serving.models import Package
 from stagewise.serving.service import LOG, Answered, Service
 

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse
 
 from stagewise.drift.columns import outcomes
 from stagewise.drift.options import DriftOptions, Redaction
-from stagewise.drift.watch import Seen, Watch
 from stagewise.serving.app import RouterMaker
 from stagewise.serving.decode import JSON, parse
+from stagewise.serving.drift.watch import Seen, Watch
 from stagewise.serving.openapi import closed, get, problems, security
 from stagewise.serving.problems import Problem
 from stagewise.serving.service import Service
