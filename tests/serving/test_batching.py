@@ -171,6 +171,13 @@ def test_a_lone_request_is_run_at_once():
     assert (seen, runs) == ([2], [[3, 4]])
 
 
+def test_who_is_to_wait_for_others_is_not_run_alone():
+    async def talk(batcher, _):
+        return batcher.run_alone(rows(1))
+
+    assert batched(talk, wait_ms=5)[0] is None
+
+
 def test_nobody_is_run_past_those_who_wait():
     async def talk(batcher, run):
         first = await held(batcher, run)

@@ -76,14 +76,20 @@ class Batcher:
         return future
 
     def run_alone(self, rows: list[NDArray[Any]]) -> Ran | None:
-        """Run a request's rows here and now; None where others wait, or it may hold up the event loop for long.
+        """Run a request's rows here and now.
 
         For a request that is the only one: two threads that wake each other cost more than a small model's run.
+
+        Returns:
+            None where others wait, where it is to wait for others, or where it may hold up the event loop for long.
 
         Raises:
             Exception: whatever the run raises.
         """
-        if self._pending or len(rows) > self._settings.rows or len(rows) * self._seconds > _ALONE_SECONDS:
+        settings = self._settings
+        if self._pending or settings.wait_ms or len(rows) > settings.rows:
+            return None
+        if len(rows) * self._seconds > _ALONE_SECONDS:
             return None
         began = time.monotonic()
         outputs = self._run(rows)
