@@ -186,6 +186,10 @@ LIKE_OTHERS = {
     "a library of a few stages",
     "the template of a task",
     "the seed",
+    "a helper that all stages share",
+    "the accuracy drop that is allowed",
+    "the script of a stage",
+    "a new import",
 }
 """What runs the same stages as another edit, for another reason; in `make long`, too."""
 

@@ -45,7 +45,15 @@ def told_once(done: subprocess.CompletedProcess[str], name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "left"), [("ingest", "none"), ("package", "none"), *((name, "half") for name in STAGES)]
+    ("name", "left"),
+    [
+        *(("ingest", "none"), ("package", "none"), ("ingest", "half"), ("train", "half"), ("package", "half")),
+        *(
+            pytest.param(name, "half", marks=pytest.mark.long)
+            for name in STAGES
+            if name not in ("ingest", "train", "package")
+        ),
+    ],
 )
 def test_a_full_disk_at_a_stage(disk: Disk, name: str, left: str) -> None:
     before = written(disk, name)

@@ -187,6 +187,8 @@ CASES: dict[str, Case] = {
 
 
 LONG = {
+    "another seed",
+    "a fake model",
     "a metric edited by hand and recorded",
     "a fake model with its answers",
     "another seed and too few rows",

@@ -28,6 +28,7 @@ KILLED = [
 """Of 19 batches an epoch and two epochs; the second is begun when the run is killed."""
 
 
+@pytest.mark.long
 def test_a_killed_training_goes_on_to_the_same_weights(cnn_with_norm: Any, workshop: Any, tmp_path: Path) -> None:
     """With dropout, batch normalisation, augmentation and averaged weights; in processes of their own."""
     trainer = {"checkpoint_seconds": 0, "ema_decay": 0.9}
