@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Mass = NDArray[np.float64]
 
 _USUAL = 1000
-"""Rows of a window whose tails are kept: all that are kept take 16 MB at most."""
+"""Rows of a window whose tails are kept: all that are kept take 8 MB at most."""
 
 
 def below_rank(rank: int, rows: int, count: int) -> Mass:
@@ -70,12 +70,12 @@ def tails_drawn(marked: int, rows: int, count: int) -> Tails:
     return _kept_drawn(marked, rows, count) if count <= _USUAL else tails(drawn(marked, rows, count))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _kept_below_rank(rank: int, rows: int, count: int) -> Tails:
     return tails(below_rank(rank, rows, count))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _kept_drawn(marked: int, rows: int, count: int) -> Tails:
     return tails(drawn(marked, rows, count))
 
