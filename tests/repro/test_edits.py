@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from runs import copy_of, ran_workspace
 from safetensors.numpy import load_file, save_file
-from workspaces import QUICK_PARAMS, call, workspace
+from workspaces import call
 
 CONFIGURE = {"configure"}
 AFTER_TRAIN = {"train", "evaluate", "compress", "package"}
@@ -22,10 +23,7 @@ Edit = Callable[[Path], dict[str, str] | None]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = workspace(tmp_path_factory.mktemp("edits") / "project")
-    (root / "params.yaml").write_text(QUICK_PARAMS)
-    call(root, "dvc", "repro")
-    return root
+    return copy_of(ran_workspace(tmp_path_factory), tmp_path_factory.mktemp("edits") / "project")
 
 
 def replace(name: str, old: str, new: str) -> Edit:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from faults import cached, copy_of, flip, lock, md5, outputs, ran_workspace, stages_run
+from runs import cached, copy_of, flip, lock, md5, outputs, ran_workspace, stages_run
 from workspaces import call
 
 

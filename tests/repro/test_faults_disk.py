@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from disks import Disk, small_disk
-from faults import fresh_workspace, lock, md5, outputs, ran_workspace, stages_run
+from runs import fresh_workspace, lock, md5, outputs, ran_workspace, stages_run
 from workspaces import call
 
 STAGES = {

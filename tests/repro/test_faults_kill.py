@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from faults import copy_of, fresh_workspace, lock, md5, outputs
+from runs import copy_of, fresh_workspace, lock, md5, outputs
 from workspaces import call
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")

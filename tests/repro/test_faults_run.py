@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faults import copy_of, fresh_workspace, lock, ran_workspace, stages_run
+from runs import copy_of, fresh_workspace, lock, ran_workspace, stages_run
 from workspaces import call
 
 DAY = 86_400

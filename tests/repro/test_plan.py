@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workspaces import PARAMS, call, workspace
+from runs import copy_of, ran_workspace
+from workspaces import call
 
 from stagewise.config.inspect.plan import PlannedStage, plan
 
@@ -18,13 +19,7 @@ STAGES = ["configure", "ingest", "preprocess", "train", "evaluate", "compress", 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which every stage has run, quickly: one epoch, one candidate."""
-    root = workspace(tmp_path_factory.mktemp("plan") / "project")
-    params = yaml.safe_load(PARAMS)
-    params |= {"trainer": {"use": "default", "max_epochs": 1}, "compress": "fp32", "optimizer": {"use": "adamw"}}
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
-    call(root, "stagewise", "repro")
-    return root
+    return copy_of(ran_workspace(tmp_path_factory), tmp_path_factory.mktemp("plan") / "project")
 
 
 @pytest.fixture
@@ -79,7 +74,7 @@ def test_repro_with_nothing_to_do_prints_what_dvc_prints(root: Path) -> None:
 
 
 def test_a_value_runs_its_stage_and_what_follows(root: Path) -> None:
-    edit(root, "params.yaml", lambda text: text.replace("use: adamw", "use: adamw\n  lr: 0.02"))
+    edit(root, "params.yaml", lambda text: text.replace("lr: 0.005", "lr: 0.02"))
     before = contents(root)
     planned = by_name(root)
     assert states(root) == {
@@ -99,13 +94,13 @@ def test_a_value_runs_its_stage_and_what_follows(root: Path) -> None:
 
 
 def test_a_module_names_itself_and_a_comment_runs_configure_alone(root: Path) -> None:
-    edit(root, "src/stagewise/models/cnn.py", lambda text: f"{text}\n# a comment\n")
+    edit(root, "src/stagewise/models/mlp.py", lambda text: f"{text}\n# a comment\n")
     assert states(root) == {"configure": "runs"}
-    edit(root, "src/stagewise/models/cnn.py", lambda text: f"{text}\nSIZE = 3\n")
+    edit(root, "src/stagewise/models/mlp.py", lambda text: f"{text}\nSIZE = 3\n")
     train = by_name(root)["train"]
     assert train.state == "runs"
     assert train.changes is not None
-    assert train.changes.code == ["src/stagewise/models/cnn.py changed"]
+    assert train.changes.code == ["src/stagewise/models/mlp.py changed"]
 
 
 def test_another_library_version_is_a_reason(root: Path) -> None:
@@ -150,9 +145,9 @@ def test_everything_is_restored_where_only_the_cache_is_left(root: Path) -> None
 
 
 def test_a_wrong_config_is_exit_code_2(root: Path) -> None:
-    edit(root, "params.yaml", lambda text: text.replace("model: cnn", "model: cnm"))
+    edit(root, "params.yaml", lambda text: text.replace("use: mlp", "use: mlq"))
     done = call(root, "stagewise", "plan", "--check", code=2)
-    assert "there is no conf/model/cnm.yaml" in done.stderr
+    assert "there is no conf/model/mlq.yaml" in done.stderr
 
 
 def test_a_broken_pipeline_is_exit_code_2(root: Path) -> None:

@@ -1,5 +1,6 @@
-"""What the tests of faults share: a quick run of the whole pipeline, and a look at what a workspace holds."""
+"""What tests of whole runs share: a quick run of the whole pipeline, and a look at what a workspace holds."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -21,10 +22,14 @@ def fresh_workspace(root: Path) -> Path:
 
 
 def ran_workspace(factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which every stage has run once: made once per process, and only ever copied."""
-    root = factory.getbasetemp() / "faults" / "project"
-    if not root.exists():
-        call(fresh_workspace(root), "stagewise", "repro")
+    """A workspace in which every stage has run once: made once for all processes of pytest, and only ever copied."""
+    shared = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    root, done = shared / "ran" / "project", shared / "ran" / "done"
+    with (shared / "ran.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not done.exists():
+            call(fresh_workspace(root), "stagewise", "repro")
+            done.touch()
     return root
 
 
