@@ -259,13 +259,14 @@ def _schema(_: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     from stagewise.packaging.batch.command import main as write
-    from stagewise.packaging.batch.command import wants_file
+    from stagewise.packaging.batch.command import refuse_without_file, wants_file
 
     if wants_file(options.inputs):
         return write(options.inputs, options.package)
+    refuse_without_file(options.inputs, options.package)
     from stagewise.packaging.predictor import main as predict
 
-    return predict(options.inputs, folder=options.package)
+    return predict(options.inputs, folder=options.package, prog="stagewise predict PACKAGE")
 
 
 def _layout(options: argparse.Namespace) -> int:

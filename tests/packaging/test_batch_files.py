@@ -19,7 +19,7 @@ from serving.small_packages import make_series, make_shades, make_table, make_te
 
 from stagewise.errors import PackageError
 from stagewise.packaging.batch import command
-from stagewise.packaging.batch.command import Answerer, main, wants_file, write
+from stagewise.packaging.batch.command import Answerer, main, refuse_without_file, wants_file, write
 from stagewise.packaging.batch.rows import Rows
 from stagewise.packaging.predictor import Predictor
 
@@ -266,6 +266,32 @@ def test_another_ending_is_refused(table, tmp_path, capsys):
 )
 def test_a_file_is_asked_for_by_its_option(arguments, wanted):
     assert wants_file(arguments) is wanted
+
+
+@pytest.mark.parametrize(
+    "arguments, fix",
+    [
+        (["in"], "in --out answers.csv"),
+        (["in", "out.csv"], "in --out out.csv"),
+        (["in.csv", "out.parquet"], "in.csv --out out.parquet"),
+        (["in.csv", "in"], "in --out answers.csv"),
+    ],
+    ids=["a folder", "a folder and a name", "a table and a name", "a table and a folder"],
+)
+def test_a_file_is_asked_for_where_answers_can_go_nowhere_else(tmp_path, monkeypatch, arguments, fix):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in.csv").write_text(lines(3))
+    with pytest.raises(PackageError, match="need --out") as caught:
+        refuse_without_file(arguments, Path("dist/p"))
+    assert caught.value.fix == f"stagewise predict dist/p {fix}"
+
+
+@pytest.mark.parametrize("arguments", [["in.csv"], ["in.csv", "in.csv"], ["a text"], ["no.csv"], ["a" * 5000]])
+def test_files_and_texts_are_answered_without_one(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text(lines(3))
+    refuse_without_file(arguments, Path("dist/p"))
 
 
 @pytest.mark.parametrize("ending, most", [("csv", 100_000), ("parquet", 40_000)], ids=["csv", "parquet"])

@@ -268,7 +268,7 @@ def _fits(found: list[Any], expected: list[int | None]) -> bool:
     )
 
 
-def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, folder: Path | None = None, prog: str | None = None) -> int:
     """Predict the inputs named on the command line, and return the exit code.
 
     Prints a line per input, tab-separated: name, then the answer; or a JSON object. An input that cannot be used is
@@ -277,6 +277,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> 
     Args:
         arguments: of the command line; ``sys.argv`` when None.
         folder: the package; that of this file when None.
+        prog: what the command is called in its help.
     """
     folder = folder or Path(__file__).parent
     manifest, problem = None, None
@@ -284,7 +285,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> 
         manifest = verify(folder)
     except PredictorError as error:
         problem = error
-    options = _parse(arguments, _what(folder, manifest))
+    options = _parse(arguments, _what(folder, manifest), prog)
     try:
         if manifest is None:
             raise problem or PredictorError(f"{folder} is not a package")
@@ -322,8 +323,8 @@ def _print_answers(predictor: Predictor, item: str, options: argparse.Namespace)
     return good
 
 
-def _parse(arguments: Sequence[str] | None, what: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Print the model's answer for every input.")
+def _parse(arguments: Sequence[str] | None, what: str, prog: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog, description="Print the model's answer for every input.")
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help=what)
     parser.add_argument("--top", type=_positive, default=1, metavar="K", help="of classes: print the K most likely")
     parser.add_argument("--json", action="store_true", help="print a JSON object per input")

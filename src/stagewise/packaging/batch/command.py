@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import importlib
 import itertools
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stagewise.errors import PackageError
 from stagewise.packaging import integrity
 from stagewise.packaging.batch.journal import Journal
-from stagewise.packaging.batch.rows import Item, Rows
+from stagewise.packaging.batch.rows import Item, Rows, is_path
 from stagewise.packaging.batch.tables import TABLES, columns_of
 from stagewise.packaging.predictor import USER_ERROR, Predictor, PredictorError
 
@@ -34,6 +35,29 @@ Record = dict[str, Any]
 def wants_file(arguments: Sequence[str]) -> bool:
     """Whether arguments of ``stagewise predict`` ask for a file."""
     return any(argument == "--out" or argument.startswith("--out=") for argument in arguments)
+
+
+def refuse_without_file(arguments: Sequence[str], folder: Path) -> None:
+    """Refuse what only an answer in a file can be meant by: a folder, or the name of a table that is not there, last.
+
+    Args:
+        arguments: of the command line, behind the package, without ``--out``.
+        folder: the package.
+
+    Raises:
+        PackageError: with the command that writes a file.
+    """
+    given = [argument for argument in arguments if not argument.startswith("-")]
+    many = [item for item in given if is_path(item, Path.is_dir)]
+    out = "answers.csv"
+    if len(given) > 1 and given[-1].endswith(tuple(TABLES)) and not is_path(given[-1], Path.is_file):
+        many, out = many or given[:1], given[-1]
+    if many:
+        raise PackageError(
+            "answers for a folder, or into a file, need --out",
+            where=many[0],
+            fix=shlex.join(["stagewise", "predict", str(folder), *many, "--out", out]),
+        )
 
 
 def main(arguments: Sequence[str], folder: Path) -> int:

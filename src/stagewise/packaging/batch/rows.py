@@ -49,20 +49,20 @@ class Rows:
         if "-" in self._items:
             raise PackageError("standard input cannot be read again after a stop", fix="save it as a file first")
         for item in self._items:
-            if _is(item, Path.is_dir) and next(self._files(item), None) is None:
+            if is_path(item, Path.is_dir) and next(self._files(item), None) is None:
                 raise PackageError("the folder holds nothing that this package takes", where=item)
 
     def __iter__(self) -> Iterator[Item]:
         """Each input; what cannot be read is there as an error, too."""
         for item in self._items:
-            for file in self._files(item) if _is(item, Path.is_dir) else [item]:
+            for file in self._files(item) if is_path(item, Path.is_dir) else [item]:
                 yield from self._read(file)
 
     def seen(self) -> Iterator[tuple[str, int, int]]:
         """Name, size and time of change of every file, by which a changed input is recognised."""
         for item in self._items:
-            for file in self._files(item) if _is(item, Path.is_dir) else [item]:
-                if _is(file, Path.is_file):
+            for file in self._files(item) if is_path(item, Path.is_dir) else [item]:
+                if is_path(file, Path.is_file):
                     found = Path(file).stat()
                     yield file, found.st_size, found.st_mtime_ns
                 else:
@@ -72,7 +72,7 @@ class Rows:
         """How many there are, where that can be told without reading them."""
         total = 0
         for item in self._items:
-            for file in self._files(item) if _is(item, Path.is_dir) else [item]:
+            for file in self._files(item) if is_path(item, Path.is_dir) else [item]:
                 found = self._count(file)
                 if found is None:
                     return None
@@ -80,7 +80,7 @@ class Rows:
         return total
 
     def _count(self, file: str) -> int | None:
-        if file.lower().endswith(_PARQUET) and _is(file, Path.is_file):
+        if file.lower().endswith(_PARQUET) and is_path(file, Path.is_file):
             import pyarrow
             from pyarrow import parquet
 
@@ -103,9 +103,10 @@ class Rows:
     def _read(self, file: str) -> Iterator[Item]:
         """Rows of a file. What is wrong with the whole of it is one more row, so that nothing is lost unseen."""
         try:
-            if file.lower().endswith(_PARQUET) and _is(file, Path.is_file):
+            there = is_path(file, Path.is_file)
+            if file.lower().endswith(_PARQUET) and there:
                 yield from self._parquet(file)
-            elif file.lower().endswith(_LINES) and self._kind == "stagewise.runtime.text" and _is(file, Path.is_file):
+            elif file.lower().endswith(_LINES) and self._kind == "stagewise.runtime.text" and there:
                 yield from _lines(file)
             else:
                 yield from self._reader.read(file)
@@ -139,7 +140,7 @@ class Rows:
         raise ValueError(f"no column is named {' or '.join(wanted_any)}; there are {', '.join(there)[:200]}")
 
 
-def _is(item: str, test: Any) -> bool:
+def is_path(item: str, test: Any) -> bool:
     """Whether an argument is a file or folder; a text may be no possible name of one."""
     try:
         return bool(test(Path(item)))
