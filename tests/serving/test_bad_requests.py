@@ -228,7 +228,7 @@ BAD: list[tuple[str, bytes, int]] = [
     ), 413),
     # addresses
     ("nowhere", request("GET", "/nowhere"), 404),
-    ("root", request("GET", "/"), 404),
+    ("root", request("POST", "/", b"{}"), 405),
     ("docs", request("GET", "/docs"), 404),
     ("admin", request("POST", "/v1/admin/swap"), 404),
     ("unknown-model", model("other", '{"input": [[1]]}'), 404),

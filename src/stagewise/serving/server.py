@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from stagewise.serving.app import RouterMaker, create_app
-from stagewise.serving.demo.router import demo
+from stagewise.serving.demo.router import PAGE, demo
 from stagewise.serving.options import Options, ServeError
 from stagewise.serving.protocol import bounded
 from stagewise.serving.service import LOG, Service
@@ -77,7 +77,7 @@ class ServiceServer(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         names = ", ".join(f"{name} {it.primary.version}" for name, it in self._service.deployments.items())
-        print(f"serving {names} at http://{address}", flush=True)
+        print(f"serving {names} at http://{address}\na page to try it: http://{address}{PAGE}", flush=True)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """The first signal ends readiness, and after a while listening; a second one ends at once."""

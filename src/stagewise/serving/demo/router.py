@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from fastapi import APIRouter, Response
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 
 from stagewise.serving.demo.about import about
 from stagewise.serving.service import Service
@@ -15,7 +15,7 @@ FILES = {
     "table.js": "text/javascript", "text.js": "text/javascript",
 }  # fmt: skip
 """Beside the page itself."""
-PUBLIC = (PAGE, *(f"{PAGE}/{name}" for name in FILES))
+PUBLIC = ("/", PAGE, *(f"{PAGE}/{name}" for name in FILES))
 """Addresses that may be read without a key: a browser asks for them before anyone could type one."""
 
 _HEADERS = {
@@ -32,11 +32,16 @@ _HEADERS = {
 
 
 def demo(service: Service) -> APIRouter:
-    """The page, its files, and ``/demo/models/{name}``. One of the ``routers`` of ``create_app``."""
+    """The page, which the root leads to, its files, and ``/demo/models/{name}``; for ``create_app``."""
     router, folder = APIRouter(include_in_schema=False), files(__package__) / "page"
     _add_file(router, PAGE, (folder / "index.html").read_bytes(), "text/html")
     for name, media in FILES.items():
         _add_file(router, f"{PAGE}/{name}", (folder / name).read_bytes(), media)
+
+    @router.get("/")
+    async def root() -> Response:
+        """What a browser is given that was sent to the address that the service prints."""
+        return RedirectResponse(PAGE)
 
     @router.get(f"{PAGE}/models/{{name}}")
     def model(name: str) -> Response:
