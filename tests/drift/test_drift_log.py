@@ -237,11 +237,11 @@ def test_windows_do_not_overlap_and_lose_no_row():
 def test_answers_are_forgotten_when_there_are_too_many():
     kept = Kept(3)
     for number in range(5):
-        kept.keep(str(number), None, Said(np.zeros(1), None))
+        kept.keep(str(number), None, Said([0.0], None))
     assert [kept.find(str(number)) is None for number in range(5)] == [True, True, False, False, False]
     assert kept.take("4") is not None
     assert kept.take("4") is None
-    kept.keep("large", None, Said(np.zeros(47), None))
+    kept.keep("large", None, Said([0.0] * 47, None))
     assert (len(kept), kept.find("2")) == (2, None)
 
 

@@ -169,7 +169,7 @@ def test_observers_see_rows_outputs_and_answers_and_cannot_hurt(packages):
 
     answer, metrics = local([packages["image"]], talk)
     (found,) = seen
-    assert (found.request_id, found.model, found.role) == (answer.json()["id"], "shades", "primary")
+    assert (found.request_id, found.package.name, found.role) == (answer.json()["id"], "shades", "primary")
     assert np.stack(found.rows).shape == (2, 6, 4, 1)
     assert [len(output) for output in found.outputs] == [2, 2]
     assert [one.label for one in found.answers] == answer.labels()

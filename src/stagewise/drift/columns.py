@@ -76,21 +76,23 @@ class Columns:
 class Said(NamedTuple):
     """All of some answers that a label is compared with."""
 
-    values: NDArray[Any]
+    values: list[Any]
     """Numbers of classes, or numbers."""
-    confidence: NDArray[np.float32] | None
+    confidence: list[float] | None
     """Of the classes."""
 
 
 def said(kind: str, outputs: Rows) -> Said:
-    """What the graph said.
+    """What the graph said, in as little as can be kept: it is asked of every answer that a service gives.
 
     Args:
         kind: of the target, ``class`` or ``number``.
         outputs: as the graph gives them.
     """
-    values = outputs[0].reshape(-1).copy()  # the outputs of a whole batch may be behind it
-    return Said(values, outputs[1][np.arange(len(values)), values] if kind == "class" else None)
+    values = outputs[0].reshape(-1).tolist()
+    if kind != "class":
+        return Said(values, None)
+    return Said(values, [outputs[1].item(row, value) for row, value in enumerate(values)])
 
 
 def outcomes(answers: Said, labels: NDArray[Any]) -> Table:
@@ -98,9 +100,10 @@ def outcomes(answers: Said, labels: NDArray[Any]) -> Table:
     that; ``(n, 1)`` of numbers, the absolute error.
     """
     if answers.confidence is None:
-        return coarse(np.abs(answers.values.astype(np.float64) - labels.reshape(-1)))[:, None]
-    right = answers.values == labels.reshape(-1)
-    return coarse(np.stack([right, (answers.confidence.round(3) - right).round(3)], axis=1))
+        return coarse(np.abs(np.array(answers.values, np.float64) - labels.reshape(-1)))[:, None]
+    right = np.array(answers.values) == labels.reshape(-1)
+    confidence = np.array(answers.confidence, np.float32).round(3)
+    return coarse(np.stack([right, (confidence - right).round(3)], axis=1))
 
 
 def confidence(outputs: Rows) -> NDArray[np.float32]:

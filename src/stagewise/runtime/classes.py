@@ -4,6 +4,7 @@ This file is shipped in packages, so it imports only the standard library and nu
 """
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class Prediction:
 
     def top(self, count: int = 1) -> list[tuple[str, float]]:
         """The ``count`` most likely classes with their probabilities, most likely first."""
-        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
+        return sorted(self.probabilities.items(), key=itemgetter(1), reverse=True)[:count]
 
     def line(self, top: int = 1) -> str:
         """Class and probability of the ``top`` most likely classes, tab-separated."""
@@ -54,8 +55,8 @@ class Answers:
     def decode(self, outputs: list[NDArray[Any]]) -> list[Prediction]:
         """Predictions from labels int64 ``[N]`` and probabilities float32 ``[N, K]``."""
         labels, probabilities = outputs
-        return [self._prediction(int(label), row) for label, row in zip(labels, probabilities, strict=True)]
-
-    def _prediction(self, label: int, probabilities: NDArray[Any]) -> Prediction:
-        values = [float(value) for value in probabilities]
-        return Prediction(self.classes[label], values[label], dict(zip(self.classes, values, strict=True)))
+        rows = zip(labels.tolist(), probabilities.tolist(), strict=True)
+        return [
+            Prediction(self.classes[label], values[label], dict(zip(self.classes, values, strict=True)))
+            for label, values in rows
+        ]

@@ -68,7 +68,7 @@ class Predict:
         model.metrics.latency.add(seconds)
         if service.observers:
             service.observe(
-                Answered(request_id, model.name, model.version, model.role, rows, ran.outputs, answers, seconds)
+                Answered(request_id, model.package, model.role, rows, ran.outputs, answers, seconds)
             )
         return orjson.dumps(
             {

@@ -29,8 +29,8 @@ class Answered(NamedTuple):
     """One request that was answered, as observers see it."""
 
     request_id: str
-    model: str
-    version: str
+    package: Package
+    """That answered."""
     role: str
     rows: Sequence[NDArray[Any]]
     """As the graph took them."""

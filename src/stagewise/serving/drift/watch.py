@@ -94,7 +94,7 @@ class Watch:
         self.labels = {"taken": 0, "unknown": 0, "refused": 0}
         self._budget = Budget(options.rate)
         self.dropped = 0
-        self._seen: dict[tuple[str, str, str], Seen] = {}
+        self._seen: dict[Package, Seen] = {}
         self._waiting: list[Batch] = []
         self._rows = self._bytes = self._behind = 0
         self._flushing = False
@@ -104,7 +104,7 @@ class Watch:
 
     def observe(self, answered: Answered) -> None:
         """Note what was answered."""
-        seen = self._find(answered)
+        seen = self._seen.get(answered.package) or self._open(answered)
         if seen is None or seen.columns is None:
             return
         if seen.monitor and seen.monitor.outcomes:
@@ -148,8 +148,8 @@ class Watch:
 
     def versions(self) -> list[Seen]:
         """All versions that are loaded and have answered."""
-        loaded = {model.package for deployment in self._service.deployments.values() for model in deployment.models}
-        return [seen for seen in list(self._seen.values()) if seen.package in loaded]
+        loaded = self._loaded()
+        return [seen for package, seen in list(self._seen.items()) if package in loaded]
 
     def watched(self) -> list[Watched]:
         """Those of them that have a reference."""
@@ -160,20 +160,19 @@ class Watch:
         self._flushing = False
         await self.settle()
 
-    def _find(self, answered: Answered) -> Seen | None:
-        """The version that answered, opened when it answers for the first time; None when it is gone already."""
-        who = (answered.model, answered.version, answered.role)
-        for deployment in self._service.deployments.values():
-            for model in deployment.models:
-                if (model.name, model.version, model.role) == who:
-                    seen = self._seen.get(who)
-                    if seen is None or seen.package is not model.package:
-                        self._seen = {one.who: one for one in self.versions()}  # forget what is gone
-                        seen = self._seen[who] = Seen(model.package, who, self._options)
-                        if seen.why and FILE in seen.package.manifest["files"]:
-                            LOG.warning("%s %s: drift is not told: %s", *who[:2], seen.why)
-                    return seen
-        return None
+    def _loaded(self) -> set[Package]:
+        return {model.package for deployment in self._service.deployments.values() for model in deployment.models}
+
+    def _open(self, answered: Answered) -> Seen | None:
+        """The version that answers for the first time; None when it is gone already."""
+        loaded, package = self._loaded(), answered.package
+        if package not in loaded:
+            return None
+        seen = Seen(package, (package.name, package.version, answered.role), self._options)
+        self._seen = {one: other for one, other in self._seen.items() if one in loaded} | {package: seen}
+        if seen.why and FILE in package.manifest["files"]:
+            LOG.warning("%s %s: drift is not told: %s", *seen.who[:2], seen.why)
+        return seen
 
     def _work(self, batches: list[Batch]) -> None:
         try:
