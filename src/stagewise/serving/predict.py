@@ -67,9 +67,7 @@ class Predict:
         seconds = time.perf_counter() - began
         model.metrics.latency.add(seconds)
         if service.observers:
-            service.observe(
-                Answered(request_id, model.package, model.role, rows, ran.outputs, answers, seconds)
-            )
+            service.observe(Answered(request_id, model.package, model.role, rows, ran.outputs, answers, seconds))
         return orjson.dumps(
             {
                 "id": request_id,
