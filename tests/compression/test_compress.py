@@ -130,6 +130,7 @@ compress(
 """
 
 
+@pytest.mark.long
 def test_equal_inputs_give_equal_bytes_in_another_process_folder_and_checkout(cnn, compressed, tmp_path):
     processes = []
     for number, name in enumerate(("one", "two of them/deeper")):

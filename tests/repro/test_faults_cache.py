@@ -35,7 +35,7 @@ def rot(root: Path, out: str, name: str | None) -> Path:
     [
         ("data/raw", "digits.csv.gz", "ingest"),
         ("models/trained", None, "train"),
-        ("reports/compression/frontier.csv", None, "compress"),
+        pytest.param("reports/compression/frontier.csv", None, "compress", marks=pytest.mark.long),
     ],
 )
 def test_a_rotten_object_is_set_aside_and_its_stage_runs_again(

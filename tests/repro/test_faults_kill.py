@@ -89,7 +89,7 @@ def went_well(root: Path, command: str, code: int) -> bool:
     return code == 0
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.long)])
 def test_kills_leave_nothing_half_done(kills: int, tmp_path: Path) -> None:
     root = fresh_workspace(tmp_path / "project")
     twin = copy_of(root, tmp_path / "undisturbed")

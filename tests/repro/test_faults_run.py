@@ -156,6 +156,7 @@ def test_an_edit_from_yesterday_is_not_missed(ran: Path, tmp_path: Path) -> None
     assert stages_run(call(root, "stagewise", "repro").stdout) == ["configure", "package"]
 
 
+@pytest.mark.long
 def test_a_clock_that_jumps_while_stages_run_changes_no_output(ran: Path, tmp_path: Path) -> None:
     root = copy_of(ran, tmp_path / "project")
     (root / "dvc.lock").unlink()

@@ -198,6 +198,8 @@ LONG = {
     "an input that git does not hold",
     "an input that DVC tracks",
     "a stage that fails",
+    "data that changed",
+    "what nobody declared, and a wrong figure",
 }
 """What others nearly show; each costs as much as they do."""
 

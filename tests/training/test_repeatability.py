@@ -46,6 +46,7 @@ def start(processed: Path, tmp_path: Path) -> Callable[[str, TrainSettings], sub
     return run
 
 
+@pytest.mark.long
 def test_fresh_processes_agree_bit_for_bit(start: Any, settings: Any, tmp_path: Path) -> None:
     """With dropout, augmentation and averaged weights; the second run reads its batches in two loader processes."""
     transforms = [{"_target_": f"stagewise.data.augment.{name}"} for name in ("shift.Shift", "noise.Noise")]
